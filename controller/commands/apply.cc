@@ -1,0 +1,223 @@
+#include <unistd.h>
+
+#include <condition_variable>
+#include <csignal>
+#include <iostream>
+#include <mutex>
+#include <thread>
+
+#include "controller/commands/input.h"
+#include "controller/commands/options.h"
+#include "controller/commands/print.h"
+#include "controller/host/layout.h"
+#include "controller/service/installation.h"
+
+namespace tidegate {
+namespace {
+
+using namespace std::chrono_literals;
+volatile std::sig_atomic_t interrupted = 0;
+
+/// Tells how operations go: a line for each that ends, and on a terminal one that moves.
+class Progress {
+ public:
+  explicit Progress(const Options& options) : paint_(options.color), terminal_(::isatty(STDERR_FILENO)), quiet_(options.json) {}
+  void changed(const OperationRecord& o) {
+    std::lock_guard lock(mutex_);
+    const std::string who = o.site + "/" + o.environment;
+    if (o.ended_at) {
+      clear();
+      const bool good = o.result == "succeeded";
+      std::cerr << (good ? paint_.good("✓ ") : paint_.bad("✗ ")) << who << "  " << verbs(o)
+                << (o.message.empty() ? "" : "  " + o.message) << "\n";
+    } else if (terminal_ && !quiet_) {
+      clear();
+      std::cerr << "… " << who << "  " << verbs(o) << "  " << o.phase << (o.percent ? " " + std::to_string(*o.percent) + " %" : "") << std::flush;
+      dirty_ = true;
+    }
+  }
+  void note(const std::string& text) {
+    std::lock_guard lock(mutex_);
+    if (text == noted_) return;
+    noted_ = text;
+    clear();
+    std::cerr << text << "\n";
+  }
+
+ private:
+  static std::string verbs(const OperationRecord& o) {
+    std::string out;
+    for (const auto& a : o.actions) out += (out.empty() ? "" : ", ") + a;
+    return out;
+  }
+  void clear() {
+    if (dirty_) std::cerr << "\r\033[K";
+    dirty_ = false;
+  }
+  const Paint paint_;
+  const bool terminal_, quiet_;
+  std::mutex mutex_;
+  bool dirty_ = false;
+  std::string noted_;
+};
+
+/// What became of one site so far.
+struct Progressing {
+  std::shared_ptr<const Site> site;
+  Look look;
+  bool settled = false;
+  std::optional<SiteStatus> before;
+};
+
+class Apply {
+ public:
+  Apply(Installation& installation, std::vector<std::shared_ptr<const Site>> sites, Progress& progress, Duration timeout)
+      : installation_(installation), progress_(progress),
+        reconciler_(*installation.driver, installation.clock, installation.calendar),
+        deadline_(std::chrono::steady_clock::now() + timeout) {
+    for (auto& site : sites) {
+      order_.push_back(site->name);
+      sites_[site->name].site = std::move(site);
+    }
+  }
+
+  void prepare() {
+    for (const auto& name : order_) {
+      const Site& site = *sites_[name].site;
+      if (mirrors_of(site).empty()) continue;
+      installation_.repositories->look_now(site, mirrors_of(site));
+      auto tended = installation_.driver->tend(site);
+      if (!tended) progress_.note("tidegate: " + name + ": " + tended.error().message);
+    }
+  }
+
+  /// True when everything settled before the deadline.
+  bool run() {
+    for (;;) {
+      bool all = true;
+      for (const auto& name : order_) {
+        look(sites_[name]);
+        all &= sites_[name].settled;
+      }
+      if (all) return true;
+      if (interrupted || std::chrono::steady_clock::now() > deadline_) return false;
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, 500ms, [&] { return changed_; });
+      changed_ = false;
+    }
+  }
+  void changed() {
+    std::lock_guard lock(mutex_);
+    changed_ = true;
+    wake_.notify_all();
+  }
+  const std::map<std::string, Progressing>& sites() const { return sites_; }
+
+ private:
+  void look(Progressing& p) {
+    if (p.settled) return;
+    p.look = reconciler_.reconcile(*p.site, installation_.history->retries(p.site->name), p.before ? &*p.before : nullptr);
+    for (const Step& step : p.look.started) if (step.asked) installation_.history->retried(p.site->name, step.environment);
+    for (const auto& event : events_between(p.before ? &*p.before : nullptr, p.look.status, installation_.clock.now())) installation_.history->happened(event);
+    installation_.history->told(p.look.status, p.look.plan);
+    p.before = p.look.status;
+    bool running = false;
+    for (const auto& [name, seen] : p.look.observed.environments) {
+      if (!seen.operation) continue;
+      running = true;
+      const bool mine = installation_.driver->running().contains(p.site->name + "/" + name);
+      if (!mine && !seen.operation->as_source && !seen.operation->interrupted) {
+        progress_.note("… waits: " + p.site->name + "/" + name + " is held by " + seen.operation->owner);
+      }
+    }
+    p.settled = !running && p.look.started.empty() && p.look.refused.empty() && !backs_off(p);
+    if (p.look.problem || !p.look.bug.empty()) p.settled = true;
+    for (const auto& [step, error] : p.look.refused) {
+      if (error.kind == ErrorKind::invalid) {
+        refused_ = true;
+        p.settled = true;
+        p.look.problem = error;
+      }
+    }
+  }
+  /// A failure of an earlier run is worth waiting for; one of this run is what the caller hears of.
+  bool backs_off(const Progressing& p) const {
+    if (!installation_.history->failed().empty()) return false;
+    for (const auto& waiting : p.look.plan.waiting) if (waiting.until) return true;
+    return false;
+  }
+
+  Installation& installation_;
+  Progress& progress_;
+  Reconciler reconciler_;
+  const std::chrono::steady_clock::time_point deadline_;
+  std::vector<std::string> order_;
+  std::map<std::string, Progressing> sites_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool changed_ = false, refused_ = false;
+};
+
+/// What is left at the end, and the exit code that says so.
+int conclude(const Options& options, const Apply& apply, const Installation& installation, bool broken, bool in_time) {
+  bool failed = broken, held = false;
+  std::vector<PlannedSite> planned;
+  for (const auto& [name, p] : apply.sites()) {
+    std::string problem = p.look.problem ? p.look.problem->message : p.look.bug;
+    if (problem.empty() && !p.look.observed.repository_problem.empty()) problem = p.look.observed.repository_problem;
+    failed |= !problem.empty();
+    held |= !p.look.plan.converged();
+    planned.push_back({p.site.get(), &p.look.observed, &p.look.plan, problem});
+  }
+  for (const auto& operation : installation.history->failed()) failed |= operation.result == "failed";
+  if (options.json) {
+    std::cout << plan_json(planned) << "\n";
+  } else {
+    for (const auto& p : planned) print_plan(std::cout, p, Paint(options.color));
+  }
+  if (!in_time) return interrupted ? exit_failed : exit_late;
+  return failed ? exit_failed : held ? exit_held : exit_done;
+}
+
+}  // namespace
+
+int run_apply(const Options& options) {
+  auto given = given_fleet(options);
+  if (!given) return fail(given.error().message);
+  auto secrets = secrets_directory(options);
+  auto state = state_file(options);
+  if (!secrets) return fail(secrets.error().message);
+  if (!state) return fail(state.error().message);
+  std::vector<std::shared_ptr<const Site>> sites;
+  for (const auto& [name, site] : given->fleet.sites()) {
+    if (options.site.empty() || name == options.site) sites.push_back(site);
+  }
+  if (!options.site.empty() && sites.empty()) return fail("no manifest declares site \"" + options.site + "\"");
+  Progress progress(options);
+  InstallationSettings settings;
+  settings.state = *state;
+  settings.secrets = *secrets;
+  settings.owner = "apply, pid " + std::to_string(::getpid());
+  settings.runs_once = true;
+  settings.watcher.changed = [&](const OperationRecord& o) { progress.changed(o); };
+  settings.log = [&](const char* level, const std::string& message, const auto& facts) {
+    if (std::string(level) != "error") return;
+    std::string text = "tidegate: " + message;
+    for (const auto& [key, value] : facts) text += " " + key + "=" + value;
+    progress.note(text);
+  };
+  auto installation = Installation::open(std::move(settings));
+  if (!installation) return fail(installation.error().message);
+  const Fleet fleet = given->fleet;
+  (*installation)->latest = [fleet](const std::string& site) { return fleet.find(site); };
+  Apply apply(**installation, std::move(sites), progress, options.timeout.value_or(30min));
+  (*installation)->changed = [&](const std::string&) { apply.changed(); };
+  for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
+  apply.prepare();
+  const bool in_time = apply.run();
+  (*installation)->driver->shut_down();
+  (*installation)->history->set_revision(fleet.revision());
+  return conclude(options, apply, **installation, given->broken, in_time);
+}
+
+}  // namespace tidegate

@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <atomic>
+#include <iostream>
+#include <thread>
+
+#include "controller/commands/input.h"
+#include "controller/commands/options.h"
+#include "controller/commands/print.h"
+#include "controller/host/layout.h"
+#include "controller/service/installation.h"
+
+namespace tidegate {
+namespace {
+
+constexpr unsigned lookup_threads = 8;
+
+/// Asks every repository for its refs, several at a time.
+void look_up_all(Observer& observer, const std::vector<std::shared_ptr<const Site>>& sites) {
+  std::set<std::string> asked;
+  std::vector<const Site*> distinct;
+  for (const auto& site : sites) {
+    if (!mirrors_of(*site).empty() && asked.insert(site->repository.url + "\n" + (site->repository.credentials ? site->name : "")).second) distinct.push_back(site.get());
+  }
+  std::atomic<std::size_t> next{0};
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < std::min<std::size_t>(lookup_threads, distinct.size()); ++i) {
+    threads.emplace_back([&] {
+      for (std::size_t at = next++; at < distinct.size(); at = next++) {
+        const Site& site = *distinct[at];
+        observer.repositories().look_now(site, mirrors_of(site));
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+}
+
+int exit_of(const std::vector<PlannedSite>& sites, bool broken) {
+  bool pending = false, held = false;
+  for (const auto& p : sites) {
+    broken |= !p.problem.empty();
+    pending |= !p.plan->ready.empty() || !p.plan->waiting.empty();
+    held |= !p.plan->held.empty();
+  }
+  return broken ? exit_failed : pending ? exit_pending : held ? exit_held : exit_done;
+}
+
+}  // namespace
+
+int run_plan(const Options& options) {
+  auto given = given_fleet(options);
+  if (!given) return fail(given.error().message);
+  auto secrets = secrets_directory(options);
+  auto state = state_file(options);
+  if (!secrets) return fail(secrets.error().message);
+  if (!state) return fail(state.error().message);
+  std::vector<std::shared_ptr<const Site>> sites;
+  for (const auto& [name, site] : given->fleet.sites()) {
+    if (options.site.empty() || name == options.site) sites.push_back(site);
+  }
+  if (!options.site.empty() && sites.empty()) return fail("no manifest declares site \"" + options.site + "\"");
+  Observer observer(*state, Secrets(*secrets));
+  look_up_all(observer, sites);
+  Reconciler reconciler(observer.driver(), observer.clock, observer.calendar);
+  std::vector<Look> looks;
+  for (const auto& site : sites) looks.push_back(reconciler.look(*site, {}, nullptr));
+  std::vector<PlannedSite> planned;
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    planned.push_back({sites[i].get(), &looks[i].observed, &looks[i].plan, looks[i].problem ? looks[i].problem->message : ""});
+    if (planned.back().problem.empty() && !looks[i].observed.repository_problem.empty() && !looks[i].plan.converged()) {
+      std::cerr << sites[i]->name << ": repository: " << looks[i].observed.repository_problem << "\n";
+    }
+  }
+  if (options.json) {
+    std::cout << plan_json(planned) << "\n";
+  } else {
+    const Paint paint(options.color);
+    for (const auto& p : planned) print_plan(std::cout, p, paint);
+    if (planned.empty()) std::cerr << "no site is declared\n";
+  }
+  return exit_of(planned, given->broken);
+}
+
+}  // namespace tidegate

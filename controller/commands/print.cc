@@ -1,0 +1,85 @@
+#include "controller/commands/print.h"
+
+#include <algorithm>
+
+#include "reconcilers/diff.h"
+
+namespace tidegate {
+namespace {
+
+/// Columns a terminal shows: UTF-8 continuation bytes and escape sequences take none.
+std::size_t width(const std::string& text) {
+  std::size_t columns = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\033') {
+      i = std::min(text.find('m', i), text.size());
+      continue;
+    }
+    columns += (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
+  }
+  return columns;
+}
+
+const char* sign(const std::vector<Action>& actions, bool creates) {
+  if (creates) return "+";
+  for (const Action& a : actions) if (std::holds_alternative<Wipe>(a)) return "-";
+  for (const Action& a : actions) {
+    if (std::holds_alternative<Sync>(a) || std::holds_alternative<Activate>(a)) return "~";
+  }
+  return "+";
+}
+
+}  // namespace
+
+void print_table(std::ostream& out, const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line += std::string(widths[i] - width(row[i]) + 2, ' ');
+    }
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+    out << line << "\n";
+  }
+}
+
+void print_plan(std::ostream& out, const PlannedSite& site, const Paint& paint) {
+  if (!site.problem.empty()) {
+    out << paint.strong(site.site->name) << "\n  " << paint.bad("✗ " + site.problem) << "\n";
+    return;
+  }
+  if (site.plan->converged()) {
+    out << paint.strong(site.site->name) << "  " << paint.good("converged") << "\n";
+    return;
+  }
+  out << paint.strong(site.site->name) << "\n";
+  std::vector<std::vector<std::string>> rows;
+  for (const Step& s : site.plan->ready) {
+    rows.push_back({std::string("  ") + paint.change(sign(s.actions, s.creates)), s.environment, describe(s.actions), paint.faint("because it " + s.because)});
+    if (s.because.starts_with("its ") || s.because.starts_with("the ") || s.because.starts_with("operation")) rows.back()[3] = paint.faint("because " + s.because);
+  }
+  for (const Waiting& w : site.plan->waiting) {
+    rows.push_back({"  ·", w.environment, w.actions.empty() ? "waits" : describe(w.actions) + " waits",
+                    paint.faint(w.because + (w.until ? "; until " + to_rfc3339(*w.until) : ""))});
+  }
+  for (const Hold& h : site.plan->held) {
+    rows.push_back({"  " + paint.bad("!"), h.environment.empty() ? "(site)" : h.environment, "held " + h.reason,
+                    h.message + (h.opens_at ? "; opens " + to_rfc3339(*h.opens_at) : "")});
+  }
+  print_table(out, rows);
+  for (const auto& warning : site.plan->warnings) out << "  " << paint.change("warning: ") << warning << "\n";
+}
+
+std::string ago(Timestamp then, Timestamp now) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now > then ? now - then : then - now).count();
+  std::string text = seconds < 60 ? std::to_string(seconds) + "s" : seconds < 3600 ? std::to_string(seconds / 60) + "m"
+                     : seconds < 86400 ? std::to_string(seconds / 3600) + "h" : std::to_string(seconds / 86400) + "d";
+  return now >= then ? text + " ago" : "in " + text;
+}
+
+}  // namespace tidegate

@@ -1,0 +1,188 @@
+// Prints what a web server and PHP-FPM need for a site's environments: every path it names is a link
+// that Tidegate switches, resolved once a request.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "controller/commands/input.h"
+#include "controller/commands/options.h"
+#include "controller/host/engines.h"
+#include "controller/host/layout.h"
+
+namespace tidegate {
+namespace {
+
+struct Host {
+  const Site& site;
+  const Environment& environment;
+  EnvironmentLayout layout;
+
+  std::string socket() const { return "/run/php/tidegate-" + site.name + "-" + environment.name + ".sock"; }
+  std::string root(const char* link) const {
+    const auto& docroot = site.application.docroot;
+    return layout.directory() + "/" + link + "/code" + (docroot.empty() || docroot == "." ? "" : "/" + docroot);
+  }
+};
+
+struct Address {
+  std::string scheme, host;
+  int port = 80;
+};
+
+Address address_of(const std::string& url) {
+  Address out;
+  const auto from = url.find("://");
+  out.scheme = url.substr(0, from);
+  out.host = url.substr(from + 3, url.find_first_of("/?#", from + 3) - from - 3);
+  out.port = out.scheme == "https" ? 443 : 80;
+  const auto colon = out.host.rfind(':');
+  if (colon != std::string::npos && out.host.back() != ']') {
+    out.port = std::atoi(out.host.c_str() + colon + 1);
+    out.host.resize(colon);
+  }
+  return out;
+}
+
+/// Paths below the docroot that visitors may fill: no script is run from there.
+std::vector<std::string> uploads(const Host& h) {
+  std::vector<std::string> out;
+  const std::string docroot = h.site.application.docroot;
+  const std::string prefix = docroot.empty() || docroot == "." ? "" : docroot + "/";
+  for (const auto& f : h.site.files) if (f.path.starts_with(prefix)) out.push_back("/" + f.path.substr(prefix.size()));
+  return out;
+}
+
+void nginx_body(std::ostream& out, const Host& h, const char* link) {
+  out << "    root " << h.root(link) << ";\n"
+      << "    index index.php index.html;\n"
+      << "    location ~ /\\.(?!well-known/) { return 404; }\n";
+  for (const auto& path : uploads(h)) out << "    location ~ ^" << path << "/.*\\.(php|phtml|phar)$ { return 404; }\n";
+  out << "    location / { try_files $uri $uri/ /index.php$is_args$args; }\n"
+      << "    location ~ \\.php$ {\n"
+      << "        try_files $uri =404;\n"
+      << "        include fastcgi_params;\n"
+      << "        # The release is resolved once for each request: one request, one release.\n"
+      << "        fastcgi_param DOCUMENT_ROOT $realpath_root;\n"
+      << "        fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name;\n"
+      << "        fastcgi_param HTTPS $https if_not_empty;\n"
+      << "        fastcgi_pass unix:" << h.socket() << ";\n"
+      << "    }\n";
+}
+
+void nginx(std::ostream& out, const Host& h) {
+  const Address visitors = address_of(h.environment.url);
+  out << "# " << h.site.name << "/" << h.environment.name << ": visitors\nserver {\n"
+      << "    listen " << visitors.port << (visitors.scheme == "https" ? " ssl" : "") << ";\n"
+      << "    server_name " << visitors.host << ";\n";
+  if (visitors.scheme == "https") {
+    out << "    ssl_certificate /etc/letsencrypt/live/" << visitors.host << "/fullchain.pem;\n"
+        << "    ssl_certificate_key /etc/letsencrypt/live/" << visitors.host << "/privkey.pem;\n";
+  }
+  out << "    error_page 503 @maintenance;\n"
+      << "    location @maintenance {\n"
+      << "        default_type text/html;\n"
+      << "        add_header Retry-After 15 always;\n"
+      << "        return 503 \"<!doctype html><title>Maintenance</title><p>This site is being updated. Please try again in a moment.</p>\";\n"
+      << "    }\n"
+      << "    if (-f " << h.layout.maintenance() << ") { return 503; }\n";
+  nginx_body(out, h, "current");
+  out << "}\n";
+  if (h.environment.preview_url.empty()) return;
+  const Address preview = address_of(h.environment.preview_url);
+  out << "# " << h.site.name << "/" << h.environment.name << ": the prepared release, for verification; no maintenance page here\nserver {\n"
+      << "    listen " << preview.host << ":" << preview.port << ";\n"
+      << "    server_name _;\n";
+  nginx_body(out, h, "next");
+  out << "}\n";
+}
+
+void apache_host(std::ostream& out, const Host& h, const char* link, const Address& address, bool visitors) {
+  const std::string root = h.root(link);
+  out << "<VirtualHost *:" << address.port << ">\n"
+      << "    ServerName " << address.host << "\n"
+      << "    DocumentRoot " << root << "\n"
+      << "    <Directory " << h.layout.directory() << ">\n"
+      << "        Options FollowSymLinks\n        AllowOverride All\n        Require all granted\n    </Directory>\n"
+      << "    RewriteEngine On\n";
+  if (visitors) {
+    out << "    RewriteCond " << h.layout.maintenance() << " -f\n"
+        << "    RewriteRule ^ - [R=503,L]\n"
+        << "    ErrorDocument 503 \"This site is being updated. Please try again in a moment.\"\n"
+        << "    Header always set Retry-After 15 \"expr=%{REQUEST_STATUS} == 503\"\n";
+  }
+  out << "    RewriteRule \"(^|/)\\.(?!well-known/)\" - [R=404,L]\n";
+  for (const auto& path : uploads(h)) out << "    RewriteRule \"^" << path << "/.*\\.(php|phtml|phar)$\" - [R=404,L]\n";
+  out << "    # The pool resolves the link of its own release (cgi.fix_pathinfo, realpath) for each request.\n"
+      << "    <FilesMatch \"\\.php$\">\n        SetHandler \"proxy:unix:" << h.socket() << "|fcgi://localhost\"\n    </FilesMatch>\n"
+      << "</VirtualHost>\n";
+}
+
+void apache(std::ostream& out, const Host& h) {
+  out << "# " << h.site.name << "/" << h.environment.name << "; needs: a2enmod rewrite headers proxy_fcgi\n";
+  apache_host(out, h, "current", address_of(h.environment.url), true);
+  if (!h.environment.preview_url.empty()) apache_host(out, h, "next", address_of(h.environment.preview_url), false);
+}
+
+std::string pool_user(const Host& h) {
+  std::string name = h.environment.driver->run_as;
+  for (const auto& [place, value] : {std::pair<std::string, std::string>{"{site}", h.site.name}, {"{environment}", h.environment.name}}) {
+    for (auto at = name.find(place); at != std::string::npos; at = name.find(place)) name.replace(at, place.size(), value);
+  }
+  return name;
+}
+
+void pool(std::ostream& out, const Host& h) {
+  const std::string temporary = "/var/lib/php/tidegate/" + h.site.name + "-" + h.environment.name;
+  const std::string user = pool_user(h);
+  out << "; " << h.site.name << "/" << h.environment.name << "\n; before the first start: install -d -m 0700"
+      << (user.empty() ? "" : " -o " + user) << " " << temporary << "\n"
+      << "[" << h.site.name << "-" << h.environment.name << "]\n";
+  if (!user.empty()) out << "user = " << user << "\ngroup = " << user << "\n";
+  out << "listen = " << h.socket() << "\n"
+      << "listen.mode = 0660\n" << (user.empty() ? "" : "listen.owner = www-data\nlisten.group = www-data\n")
+      << "pm = ondemand\npm.max_children = 10\npm.process_idle_timeout = 30s\n"
+      << "clear_env = yes\n"
+      << "env[TMPDIR] = " << temporary << "\n"
+      << "php_admin_value[upload_tmp_dir] = " << temporary << "\n"
+      << "php_admin_value[session.save_path] = " << temporary << "\n"
+      << "php_admin_value[sys_temp_dir] = " << temporary << "\n"
+      << "php_admin_value[open_basedir] = " << h.layout.directory() << "/releases:" << h.layout.content() << ":" << temporary
+      << ":/usr/share/php:/usr/share/zoneinfo\n"
+      << "php_admin_value[opcache.use_cwd] = 1\n"
+      << "php_admin_value[opcache.validate_timestamps] = 1\n"
+      << "php_admin_value[realpath_cache_ttl] = 2\n\n";
+}
+
+}  // namespace
+
+int run_webserver(const Options& options) {
+  auto given = given_fleet(options);
+  if (!given) return fail(given.error().message);
+  const auto site = given->fleet.find(options.target.site);
+  if (!site) return fail("no manifest declares site \"" + options.target.site + "\"");
+  bool any = false;
+  for (const auto& stage : site->stages) {
+    const Environment* e = site->find(stage);
+    if (!e || !e->driver || (!options.target.environment.empty() && e->name != options.target.environment)) continue;
+    const Host host{*site, *e, layout_of(*site, *e)};
+    any = true;
+    if (options.webserver == "php-fpm") {
+      pool(std::cout, host);
+      continue;
+    }
+    if (e->url.empty()) {
+      std::cout << "# " << site->name << "/" << e->name << " has no url\n";
+      continue;
+    }
+    options.webserver == "nginx" ? nginx(std::cout, host) : apache(std::cout, host);
+  }
+  if (!any) return fail("site \"" + site->name + "\" declares no environment \"" + options.target.environment + "\"");
+  if (options.webserver != "php-fpm") {
+    std::cerr << "The PHP-FPM pools: tidegate webserver " << site->name << " --for php-fpm\n";
+  }
+  return exit_done;
+}
+
+}  // namespace tidegate

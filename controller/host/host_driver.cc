@@ -1,0 +1,215 @@
+#include "controller/host/host_driver.h"
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <mutex>
+#include <random>
+
+#include "controller/host/files/durable.h"
+#include "controller/host/files/marks.h"
+#include "controller/host/observe.h"
+#include "controller/host/operation.h"
+#include "controller/host/roots.h"
+#include "controller/host/tend.h"
+
+namespace tidegate {
+namespace {
+
+/// Time first, so that ids sort as they began; the rest keeps two machines apart.
+std::string new_operation_id(Timestamp now) {
+  static thread_local std::mt19937_64 bits{std::random_device{}()};
+  char text[40];
+  std::snprintf(text, sizeof text, "%011llx%08llx", static_cast<unsigned long long>(now.time_since_epoch().count()),
+                static_cast<unsigned long long>(bits() & 0xffffffffu));
+  return text;
+}
+
+std::vector<std::string> verbs(const Step& step) {
+  std::vector<std::string> out;
+  for (const Action& action : step.actions) {
+    if (out.empty() || std::find(out.begin(), out.end(), verb(action)) == out.end()) out.push_back(verb(action));
+  }
+  return out;
+}
+
+}  // namespace
+
+struct HostDriver::Pool {
+  explicit Pool(unsigned threads, Secrets secrets) : workers(threads), engines(std::move(secrets)), pool(threads) {}
+  const unsigned workers;
+  Engines engines;
+  std::atomic<bool> stopping{false};
+  std::atomic<unsigned> waiting{0};
+  std::mutex mutex;
+  std::set<std::string> running;
+  boost::asio::thread_pool pool;
+};
+
+HostDriver::HostDriver(HostServices services, unsigned workers)
+    : services_(std::move(services)), pool_(std::make_unique<Pool>(workers, services_.secrets)) {}
+
+HostDriver::~HostDriver() { shut_down(); }
+
+void HostDriver::shut_down() {
+  pool_->stopping = true;
+  pool_->pool.join();
+}
+
+std::set<std::string> HostDriver::running() const {
+  std::lock_guard lock(pool_->mutex);
+  return pool_->running;
+}
+
+Result<ObservedSite> HostDriver::observe(const Site& site) { return observe_site(services_, site); }
+
+Result<void> HostDriver::start(const Site& site, const Step& step) {
+  if (pool_->stopping) return Error{ErrorKind::transient, "the controller is stopping"};
+  const bool launches = step.actions.size() == 1 && std::holds_alternative<Launch>(step.actions[0]);
+  return launches ? launch(site, step) : begin(site, step);
+}
+
+Result<void> HostDriver::launch(const Site& site, const Step& step) {
+  const Environment* environment = site.find(step.environment);
+  if (!environment) return Error{ErrorKind::invalid, step.environment + " is not declared"};
+  const auto layout = layout_of(site, *environment);
+  auto lock = EnvironmentLock::try_exclusive(layout.lock(), services_.owner);
+  if (!lock) return std::move(lock.error());
+  if (!*lock) return Error{ErrorKind::transient, step.environment + " is busy"};
+  auto record = known_record(layout);
+  if (!record) return std::move(record.error());
+  if (!*record) return Error{ErrorKind::transient, step.environment + " is not there"};
+  (*record)->launched = true;
+  return write_record(layout, **record);
+}
+
+Result<void> HostDriver::begin(const Site& site, const Step& step) {
+  if (pool_->waiting >= pool_->workers * 2) return Error{ErrorKind::transient, "all workers are busy"};
+  const Environment* declared = site.find(step.environment);
+  if (!declared || !declared->driver) return Error{ErrorKind::invalid, step.environment + " is not declared"};
+  // Copies that live as long as the operation.
+  struct Subject {
+    Site site;
+    Environment environment;
+    std::unique_ptr<HostOperation> operation;
+  };
+  auto subject = std::make_shared<Subject>(Subject{site, *declared, nullptr});
+  auto place = Place::make(services_, pool_->engines, subject->site, subject->environment);
+  if (!place) return std::move(place.error());
+  const auto& layout = place->layout;
+  if (auto claimed = claim_and_remember(services_.roots, layout.root); !claimed) return claimed;
+  if (auto made = make_directory(layout.own(), 0700); !made) return made;
+
+  std::vector<EnvironmentLock> locks;
+  auto lock = EnvironmentLock::try_exclusive(layout.lock(), services_.owner);
+  if (!lock) return std::move(lock.error());
+  if (!*lock) return Error{ErrorKind::transient, step.environment + " is busy"};
+  locks.push_back(std::move(**lock));
+  for (const Action& action : step.actions) {
+    const auto* sync = std::get_if<Sync>(&action);
+    if (!sync) continue;
+    const Environment* source = site.find(sync->from);
+    if (!source || !source->driver) return Error{ErrorKind::invalid, sync->from + " is not declared"};
+    auto shared = EnvironmentLock::try_shared(layout_of(site, *source).lock(), services_.owner);
+    if (!shared) return std::move(shared.error());
+    if (!*shared) return Error{ErrorKind::transient, sync->from + " is busy"};
+    locks.push_back(std::move(**shared));
+  }
+  auto record = known_record(layout);
+  if (!record) return std::move(record.error());
+  auto journal = read_journal(layout);
+  if (!journal) return std::move(journal.error());
+  const bool recovers = step.actions.size() == 1 && std::holds_alternative<Recover>(step.actions[0]);
+  if (recovers != journal->has_value()) {
+    return Error{ErrorKind::transient, recovers ? "the operation has ended meanwhile" : "an interrupted operation comes first"};
+  }
+  const EnvironmentRecord memory = record->value_or(EnvironmentRecord{});
+  Journal entry;
+  if (recovers) {
+    entry = **journal;
+  } else {
+    entry.operation = new_operation_id(services_.clock.now());
+    entry.actions = verbs(step);
+    entry.started_at = services_.clock.now();
+    entry.digest = step.digest;
+    entry.revision = site.revision;
+    entry.author = site.author;
+    entry.creates = step.creates;
+    entry.asked = step.asked;
+    entry.before = memory.current;
+    if (!step.reuse.empty() && memory.releases.contains(step.reuse)) {
+      entry.reuses = true;
+      entry.prepared = memory.releases.at(step.reuse);
+    } else {
+      entry.prepared.id = std::to_string(memory.last_release + 1);
+      entry.prepared.created_at = entry.started_at;
+    }
+    entry.prepared.commit = step.commit;
+    entry.prepared.manifest_revision = site.revision;
+    auto inputs = inputs_digest(site, *declared, services_.secrets);
+    if (!inputs) return std::move(inputs.error());
+    entry.prepared.inputs = *inputs;
+  }
+  entry.owner = services_.owner;
+  if (auto written = write_journal(layout, entry); !written) return written;
+  if (!recovers) {
+    services_.log.started({entry.operation, site.name, step.environment, entry.actions, site.revision, site.author, entry.started_at});
+  }
+  subject->operation = std::make_unique<HostOperation>(std::move(*place), step, memory, entry, std::move(locks), pool_->stopping);
+  const std::string name = site.name + "/" + step.environment;
+  {
+    std::lock_guard guard(pool_->mutex);
+    pool_->running.insert(name);
+  }
+  ++pool_->waiting;
+  boost::asio::post(pool_->pool, [this, subject, recovers, name] {
+    recovers ? subject->operation->recover() : subject->operation->run();
+    subject->operation.reset();
+    --pool_->waiting;
+    std::lock_guard guard(pool_->mutex);
+    pool_->running.erase(name);
+  });
+  return {};
+}
+
+Result<bool> HostDriver::tend(const Site& site) {
+  bool news = false;
+  for (const auto& [name, environment] : site.environments) {
+    if (!environment.driver) continue;
+    const auto id = root_id(environment.driver->root);
+    if (!id || !*id) continue;  // Not mounted, or nothing was ever made there.
+    auto place = Place::make(services_, pool_->engines, site, environment);
+    if (!place) return std::move(place.error()).within(name);
+    auto tended = tend_environment(*place, services_.renews_stat_cache);
+    if (!tended) return std::move(tended.error()).within(name);
+    news |= *tended;
+  }
+  if (auto cleared = tend_builds(services_, site); !cleared) return std::move(cleared.error());
+  return news;
+}
+
+Result<int> HostDriver::execute(const Site& site, const std::string& environment, const std::vector<std::string>& argv,
+                                const std::function<void(std::string_view)>& on_line) {
+  const Environment* declared = site.find(environment);
+  if (!declared || !declared->driver) return Error{ErrorKind::invalid, site.name + "/" + environment + " is not declared"};
+  auto place = Place::make(services_, pool_->engines, site, *declared);
+  if (!place) return std::move(place.error());
+  auto record = known_record(place->layout);
+  if (!record) return std::move(record.error());
+  if (!*record || (*record)->current.empty()) return Error{ErrorKind::invalid, site.name + "/" + environment + " runs no release"};
+  const ReleaseRecord& release = (*record)->releases.at((*record)->current);
+  auto variables = place->variables(release);
+  if (!variables) return std::move(variables.error());
+  const Mask mask(variables->secrets);
+  CommandRun run = run_in_release(*place, release, *variables);
+  run.what = "exec";
+  run.deadline = std::chrono::steady_clock::now() + declared->deploy.timeout;
+  run.stop = [this] { return pool_->stopping.load(); };
+  run.on_line = on_line;
+  run.mask = &mask;
+  return run_site_words(*place, argv, run);
+}
+
+}  // namespace tidegate

@@ -1,0 +1,95 @@
+#pragma once
+// One step carried out in one environment, from its lock to its end: prepared beside the running
+// release, switched to with one link, undone when anything fails on the way (DESIGN § 4). Everything
+// it does is written into the journal before it is done.
+
+#include <atomic>
+#include <chrono>
+#include <vector>
+
+#include "controller/host/builds.h"
+#include "controller/host/files/content_links.h"
+#include "controller/host/files/locks.h"
+#include "controller/host/place.h"
+
+namespace tidegate {
+
+class HostOperation {
+ public:
+  /// `locks`: the target's, exclusive, and those of its sources, shared; held until it is destroyed.
+  /// `stopping`: the controller wants to end; what has not switched is undone.
+  HostOperation(Place place, Step step, EnvironmentRecord record, Journal journal,
+                std::vector<EnvironmentLock> locks, const std::atomic<bool>& stopping);
+
+  /// Carries the step out, or undoes what it began. Tells the log. Never throws.
+  void run();
+  /// Takes up the journal of an operation that lost its process: finishes what had switched, undoes
+  /// what had not.
+  void recover();
+
+ private:
+  // The way forward, in order.
+  Result<void> forward();
+  Result<void> ask_gate();
+  Result<void> prepare_directories();
+  Result<void> prepare_code();
+  Result<void> prepare_content();
+  Result<void> prepare_part(Part part);
+  Result<void> create_item(Part part, const std::string& name, ContentSet& set);
+  Result<void> copy_part(const Sync& sync, ContentSet& set);
+  Result<void> copy_database(const Sync& sync, const std::string& name, const ReleaseRecord& source,
+                             const Place& from, ContentSet& set);
+  Result<void> copy_directory(const std::string& name, const ReleaseRecord& source, ContentSet& set);
+  Result<void> link_code();
+  Result<void> keep_patch(const ContentPlaces& places);
+  Result<void> run_hooks();
+  Result<void> update_new_content();
+  Result<void> update_kept_content();
+  Result<bool> update_is_pending();
+  Result<void> close_for_visitors();
+  Result<void> save_databases();
+  Result<void> verify_prepared();
+  Result<void> switch_over();
+  Result<void> after_switch();
+  Result<void> verify_live();
+  // The ends.
+  void finish(bool healthy, const std::string& message);
+  void give_up(const Error& error);
+  Result<void> undo();
+  Result<void> put_databases_back();
+  Result<void> go_back();
+  Result<void> drop_prepared();
+  void end_failed(const Error& error);
+  void record_failure(const Error& error);
+  void keep_and_retire(const std::string& id);
+  void end(const std::string& result, const std::string& message);
+
+  Result<void> phase(const std::string& name);
+  Result<void> commands(const char* what, const std::vector<std::string>& lines, const ReleaseRecord& release);
+  CommandRun command_run(const char* what, const ReleaseRecord& release);
+  Result<void> load_variables(const ReleaseRecord& release);
+  const Action* action_on(Part part) const;
+  bool promotes() const;
+  bool content_is_new(Part part) const;
+  bool stopped() const { return stopping_.load(); }
+  void say(const std::string& text);
+  Result<std::shared_ptr<DatabaseEngine>> engine_of(Engine engine);
+
+  Place place_;
+  const Step step_;
+  EnvironmentRecord record_;
+  Journal journal_;
+  std::vector<EnvironmentLock> locks_;
+  const std::atomic<bool>& stopping_;
+  std::chrono::steady_clock::time_point deadline_;
+  ReleaseVariables variables_;
+  Mask mask_;
+  std::optional<Build> build_;
+  bool held_ = false;                  // The gate refused with a hold: no failure of the step.
+  bool switched_ = false;
+};
+
+/// Whether visitors already see the release that a journal prepared.
+bool has_switched(const EnvironmentLayout& layout, const Journal& journal);
+
+}  // namespace tidegate

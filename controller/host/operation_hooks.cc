@@ -1,0 +1,154 @@
+// The site's own commands on a prepared release, updates of kept content with the way back, and
+// verification before and after the switch.
+
+#include <algorithm>
+#include <thread>
+
+#include "controller/host/files/durable.h"
+#include "controller/host/operation.h"
+#include "controller/http/check.h"
+
+namespace tidegate {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr Duration drain = 5s;  // Requests that began before the maintenance file come to their end.
+
+std::string host_of(const std::string& url) {
+  const auto from = url.find("://");
+  if (from == std::string::npos) return "";
+  const auto to = url.find_first_of("/?#", from + 3);
+  return url.substr(from + 3, to == std::string::npos ? to : to - from - 3);
+}
+
+}  // namespace
+
+Result<void> HostOperation::commands(const char* what, const std::vector<std::string>& lines,
+                                     const ReleaseRecord& release) {
+  return run_site_commands(place_, lines, command_run(what, release));
+}
+
+Result<void> HostOperation::run_hooks() {
+  const auto& commands_of = place_.site.application.commands;
+  const auto& prepared = journal_.prepared;
+  bool copied = false, databases_empty = false, files_empty = false;
+  for (Part part : parts) {
+    const Action* action = action_on(part);
+    if (!action) continue;
+    copied |= std::holds_alternative<Sync>(*action);
+    if (std::holds_alternative<Wipe>(*action)) (part == Part::databases ? databases_empty : files_empty) = true;
+  }
+  if (copied && !commands_of.after_copy.empty()) {
+    if (auto r = phase("afterCopy"); !r) return r;
+    if (auto r = commands("afterCopy", commands_of.after_copy, prepared); !r) return r;
+  }
+  // An installer fills databases: it runs where they are new and empty, never on ones that are kept.
+  const bool installs = place_.site.databases.empty() ? files_empty : databases_empty;
+  if (installs && !commands_of.install.empty()) {
+    if (auto r = phase("install"); !r) return r;
+    if (auto r = commands("install", commands_of.install, prepared); !r) return r;
+  }
+  if (!step_.update || commands_of.update.empty()) return {};
+  return content_is_new(Part::databases) ? update_new_content() : update_kept_content();
+}
+
+Result<bool> HostOperation::update_is_pending() {
+  const auto& asks = place_.site.application.commands.update_pending;
+  if (asks.empty()) {
+    const auto before = record_.releases.find(journal_.before);
+    return before == record_.releases.end() || before->second.commit != step_.commit || content_is_new(Part::databases);
+  }
+  if (auto r = phase("updatePending"); !r) return std::move(r.error());
+  for (const auto& line : asks) {
+    auto code = run_site_command(place_, line, command_run("updatePending", journal_.prepared));
+    if (!code) return std::move(code.error());
+    if (*code == 1) return true;
+    if (*code != 0) {
+      return Error{ErrorKind::site, "updatePending: \"" + line + "\": exit code " + std::to_string(*code) +
+                                        "; 0 means nothing to do, 1 something"};
+    }
+  }
+  return false;
+}
+
+Result<void> HostOperation::update_new_content() {
+  auto pending = update_is_pending();
+  if (!pending) return std::move(pending.error());
+  if (!*pending) return {};
+  if (auto r = phase("update"); !r) return r;
+  return commands("update", place_.site.application.commands.update, journal_.prepared);
+}
+
+Result<void> HostOperation::update_kept_content() {
+  auto pending = update_is_pending();
+  if (!pending) return std::move(pending.error());
+  if (!*pending) return {};
+  const auto& commands_of = place_.site.application.commands;
+  if (auto r = close_for_visitors(); !r) return r;
+  if (auto r = save_databases(); !r) return r;
+  journal_.maintenance_on = !commands_of.maintenance_on.empty();
+  journal_.prepared.updated = true;
+  if (auto r = phase("update"); !r) return r;
+  if (auto r = commands("maintenanceOn", commands_of.maintenance_on, journal_.prepared); !r) return r;
+  if (auto r = commands("update", commands_of.update, journal_.prepared); !r) return r;
+  return commands("maintenanceOff", commands_of.maintenance_off, journal_.prepared);
+}
+
+Result<void> HostOperation::close_for_visitors() {
+  if (journal_.before.empty()) return {};
+  journal_.maintenance = true;
+  if (auto r = phase("maintenance"); !r) return r;
+  if (auto r = write_durably(place_.layout.maintenance(), "operation " + journal_.operation + "\n", 0644); !r) return r;
+  say("maintenance page is shown");
+  const auto until = std::chrono::steady_clock::now() + drain;
+  while (!stopped() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(100ms);
+  return {};
+}
+
+/// All copies are whole before the journal says that there is something to put back.
+Result<void> HostOperation::save_databases() {
+  std::vector<SavedDatabase> saved;
+  const auto& set = journal_.prepared.content.at(Part::databases);
+  for (const auto& [name, physical] : set.items) {
+    const Engine kind = set.declared.at(name) == "mariadb" ? Engine::mariadb : Engine::sqlite;
+    auto engine = engine_of(kind);
+    if (!engine) return std::move(engine.error());
+    saved.push_back({kind, physical, (*engine)->saved_name(physical)});
+    journal_.databases.push_back({kind, saved.back().saved_as});
+    if (auto r = write_journal(place_.layout, journal_); !r) return r;
+    auto copied = (*engine)->save(physical, saved.back().saved_as, [this] { return stopped(); });
+    if (!copied) return std::move(copied.error()).within("save database \"" + name + "\"");
+  }
+  journal_.saved = std::move(saved);
+  return {};
+}
+
+Result<void> HostOperation::verify_prepared() {
+  const auto& environment = place_.environment;
+  if (auto r = phase("verify"); !r) return r;
+  if (auto r = point_link(place_.layout.next(), "releases/" + journal_.prepared.id); !r) return r;
+  if (auto r = commands("verify", environment.verify.commands, journal_.prepared); !r) return r;
+  if (environment.preview_url.empty() || environment.verify.http.empty()) return {};
+  auto failed = run_http_checks(environment.verify.http, environment.preview_url, host_of(environment.url),
+                                environment.verify.retry_for, [this] { return stopped(); });
+  if (failed && !stopped()) return Error{ErrorKind::site, "verification on the preview: " + *failed};
+  if (stopped()) return Error{ErrorKind::transient, "stopped with the controller before the switch"};
+  say("verified on " + environment.preview_url);
+  return {};
+}
+
+Result<void> HostOperation::verify_live() {
+  const auto& environment = place_.environment;
+  if (environment.verify.http.empty() && environment.verify.commands.empty()) return {};
+  if (auto r = phase("verifyLive"); !r) return r;
+  if (auto r = commands("verify", environment.verify.commands, journal_.prepared); !r) return r;
+  if (environment.url.empty() || environment.verify.http.empty()) return {};
+  auto failed = run_http_checks(environment.verify.http, environment.url, "", environment.verify.retry_for,
+                                [this] { return stopped(); });
+  if (stopped()) return Error{ErrorKind::transient, "stopped with the controller during verification"};
+  if (failed) return Error{ErrorKind::site, "verification: " + *failed};
+  say("verified on " + environment.url);
+  return {};
+}
+
+}  // namespace tidegate

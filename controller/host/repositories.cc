@@ -1,0 +1,203 @@
+#include "controller/host/repositories.h"
+
+#include <random>
+
+#include "controller/secrets/credentials.h"
+
+namespace tidegate {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr Duration transfer_deadline = 10min;  // A first clone of a large site is slow; a hung one is ended.
+
+}  // namespace
+
+Repositories::Repositories(Secrets secrets, Mode mode, Duration interval, const Clock& clock,
+                           std::function<void(const std::string& site)> changed,
+                           std::function<Result<void>(const std::string& mirrors)> prepare)
+    : secrets_(std::move(secrets)), mode_(mode), interval_(interval), clock_(clock),
+      changed_(std::move(changed)), prepare_(std::move(prepare)) {}
+
+Repositories::~Repositories() { stop(); }
+
+std::shared_ptr<Repositories::Entry> Repositories::entry(const Site& site, const std::string& mirrors) {
+  auto credentials = credentials_for(site.repository.url, site.repository.credentials, secrets_, site.name);
+  std::string key = mirrors + "\n" + site.repository.url;
+  if (credentials) {
+    key += "\n" + credentials->username + "\n" + credentials->password + "\n" + credentials->ssh_private_key_file;
+  } else {
+    key += "\n!" + site.name;
+  }
+  std::lock_guard lock(mutex_);
+  auto& found = entries_[key];
+  if (!found) {
+    found = std::make_shared<Entry>();
+    found->known.refs = std::make_shared<const std::map<std::string, CommitId>>();
+    found->known.problem = "repository " + site.repository.url + " has not been looked up yet";
+    found->due = clock_.now();
+    found->mirrors = mirrors;
+    if (credentials) {
+      found->mirror = std::make_unique<Mirror>(mirrors, site.repository.url, *credentials, transfer_deadline);
+    } else {
+      found->setup_problem = credentials.error().message;
+    }
+    wake_.notify_one();
+  }
+  found->sites.insert(site.name);
+  return found;
+}
+
+KnownRefs Repositories::known(const Site& site, const std::string& mirrors) {
+  auto found = entry(site, mirrors);
+  std::lock_guard lock(mutex_);
+  return found->known;
+}
+
+void Repositories::look_now(const Site& site, const std::string& mirrors) {
+  auto found = entry(site, mirrors);
+  {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [&] { return !found->busy || stopping_; });
+    found->busy = true;
+  }
+  look(*found);
+}
+
+void Repositories::look(Entry& entry) {
+  KnownRefs fresh;
+  {
+    std::lock_guard lock(mutex_);
+    fresh = entry.known;
+  }
+  if (!entry.mirror) {
+    fresh.problem = entry.setup_problem;
+  } else {
+    std::optional<Error> failed;
+    bool moved = fresh.refs->empty() || !fresh.problem.empty();
+    if (mode_ == Mode::refresh && prepare_) {
+      if (auto prepared = prepare_(entry.mirrors); !prepared) failed = prepared.error();
+    }
+    if (mode_ == Mode::refresh && !failed) {
+      auto refreshed = entry.mirror->refresh();
+      if (!refreshed) failed = refreshed.error();
+      else moved |= *refreshed;
+    }
+    if (!failed && (moved || mode_ == Mode::look_up)) {
+      if (mode_ == Mode::look_up) {
+        auto refs = entry.mirror->look_up();
+        if (refs) fresh.refs = std::make_shared<const std::map<std::string, CommitId>>(std::move(*refs));
+        else failed = refs.error();
+      } else if (auto repository = entry.mirror->open()) {
+        std::map<std::string, CommitId> refs;
+        for (const auto& name : repository->references()) {
+          if (auto commit = repository->resolve(name)) refs[name] = *commit;
+        }
+        fresh.refs = std::make_shared<const std::map<std::string, CommitId>>(std::move(refs));
+      } else {
+        failed = repository.error();
+      }
+    }
+    fresh.problem = failed ? failed->message : "";
+    if (!failed) fresh.complete = mode_ == Mode::refresh;
+  }
+  std::set<std::string> tell;
+  {
+    std::lock_guard lock(mutex_);
+    if (*fresh.refs != *entry.known.refs || fresh.problem != entry.known.problem) tell = entry.sites;
+    entry.known = std::move(fresh);
+    thread_local std::minstd_rand jitter{std::random_device{}()};
+    entry.due = clock_.now() + interval_ * (90 + jitter() % 21) / 100;
+    entry.busy = false;
+  }
+  wake_.notify_all();
+  if (changed_) for (const auto& site : tell) changed_(site);
+}
+
+Result<GitRepository> Repositories::open(const Site& site, const std::string& mirrors) {
+  auto found = entry(site, mirrors);
+  if (!found->mirror) return Error{ErrorKind::invalid, found->setup_problem};
+  return found->mirror->open();
+}
+
+std::optional<bool> Repositories::has(const Site& site, const std::string& mirrors, const CommitId& commit) {
+  auto found = entry(site, mirrors);
+  {
+    std::lock_guard lock(mutex_);
+    if (found->present.contains(commit.hex)) return true;
+  }
+  if (!found->mirror) return std::nullopt;
+  auto repository = found->mirror->open();
+  if (!repository) return std::nullopt;
+  if (repository->has(commit)) {
+    std::lock_guard lock(mutex_);
+    found->present.insert(commit.hex);
+    return true;
+  }
+  std::lock_guard lock(mutex_);
+  return found->known.complete && found->known.problem.empty() ? std::optional(false) : std::nullopt;
+}
+
+std::string Repositories::tracked(const Site& site, const std::string& mirrors, const CommitId& commit,
+                                  const std::vector<std::string>& paths) {
+  auto found = entry(site, mirrors);
+  std::string key = commit.hex;
+  for (const auto& path : paths) key += "\n" + path;
+  {
+    std::lock_guard lock(mutex_);
+    if (auto it = found->tracked.find(key); it != found->tracked.end()) return it->second;
+  }
+  if (!found->mirror) return "";
+  auto repository = found->mirror->open();
+  if (!repository || !repository->has(commit)) return "";
+  std::string in_the_way;
+  for (const auto& path : paths) {
+    if (in_the_way.empty() && repository->has_path(commit, path)) in_the_way = path;
+  }
+  std::lock_guard lock(mutex_);
+  return found->tracked[key] = in_the_way;
+}
+
+void Repositories::run(unsigned threads) {
+  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+}
+
+void Repositories::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  for (auto& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void Repositories::wake(const Site& site, const std::string& mirrors) {
+  auto found = entry(site, mirrors);
+  std::lock_guard lock(mutex_);
+  found->due = clock_.now();
+  wake_.notify_one();
+}
+
+void Repositories::work() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const Timestamp now = clock_.now();
+    Timestamp next = now + 1s;
+    std::shared_ptr<Entry> due;
+    for (auto& [key, entry] : entries_) {
+      if (entry->busy) continue;
+      if (entry->due <= now && (!due || entry->due < due->due)) due = entry;
+      next = std::min(next, entry->due);
+    }
+    if (!due) {
+      wake_.wait_for(lock, std::max<Duration>(next - now, 10ms));
+      continue;
+    }
+    due->busy = true;
+    lock.unlock();
+    look(*due);
+    lock.lock();
+  }
+}
+
+}  // namespace tidegate

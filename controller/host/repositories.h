@@ -1,0 +1,89 @@
+#pragma once
+// The code repositories of all sites: one mirror for each URL and credentials, looked up in the
+// background. Asking never waits for the network.
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "controller/git/mirror.h"
+#include "controller/secrets/secrets.h"
+#include "reconcilers/driver.h"
+
+namespace tidegate {
+
+/// What is known of a site's repository now.
+struct KnownRefs {
+  std::shared_ptr<const std::map<std::string, CommitId>> refs;  ///< Never null; empty before the first look.
+  std::string problem;       ///< Why refs may be old or are not known yet; "" when they are fresh.
+  bool complete = false;     ///< Commits can be looked up: the mirror is there and was refreshed.
+};
+
+class Repositories {
+ public:
+  enum class Mode {
+    look_up,     ///< Only ask the remote what its refs are; write nothing (`plan`).
+    refresh,     ///< Fetch what is new.
+  };
+  /// `directory`: where mirrors are kept for a site. `changed`: called with the sites that follow a
+  /// repository of which something changed; from a background thread. `interval`: between two looks
+  /// at one repository, ±10 % of jitter.
+  /// `prepare` is asked before anything is written below a directory of mirrors.
+  Repositories(Secrets secrets, Mode mode, Duration interval, const Clock& clock,
+               std::function<void(const std::string& site)> changed,
+               std::function<Result<void>(const std::string& mirrors)> prepare = {});
+  ~Repositories();
+
+  /// What is known, at once. The first question about a repository starts a look in the background.
+  KnownRefs known(const Site& site, const std::string& mirrors);
+  /// Looks now, and waits (commands that run once).
+  void look_now(const Site& site, const std::string& mirrors);
+  /// The mirror to read from; `transient` before it was fetched.
+  Result<GitRepository> open(const Site& site, const std::string& mirrors);
+  /// Whether a commit is there; nothing when that cannot be told yet. Remembers what was there.
+  std::optional<bool> has(const Site& site, const std::string& mirrors, const CommitId& commit);
+  /// The first of `paths` under which the commit has tracked files; "" for none or unknown.
+  std::string tracked(const Site& site, const std::string& mirrors, const CommitId& commit,
+                      const std::vector<std::string>& paths);
+  /// Starts looking at intervals, with this many threads at once.
+  void run(unsigned threads);
+  void stop();
+  /// A fresh look is wanted (a commit was pushed).
+  void wake(const Site& site, const std::string& mirrors);
+
+ private:
+  struct Entry {
+    std::unique_ptr<Mirror> mirror;
+    std::string mirrors;                ///< The directory it lies in.
+    std::string setup_problem;          ///< Credentials that could not be read.
+    std::set<std::string> sites;
+    KnownRefs known;
+    std::set<std::string> present;      ///< Commits seen in the mirror.
+    std::map<std::string, std::string> tracked;
+    Timestamp due{};
+    bool busy = false;
+  };
+  std::shared_ptr<Entry> entry(const Site& site, const std::string& mirrors);
+  void look(Entry& entry);
+  void work();
+
+  const Secrets secrets_;
+  const Mode mode_;
+  const Duration interval_;
+  const Clock& clock_;
+  const std::function<void(const std::string&)> changed_;
+  const std::function<Result<void>(const std::string&)> prepare_;
+  std::mutex mutex_;                     // Over everything below but the mirrors' own work.
+  std::condition_variable wake_;
+  std::map<std::string, std::shared_ptr<Entry>> entries_;
+  std::vector<std::thread> threads_;
+  bool stopping_ = false;
+};
+
+}  // namespace tidegate

@@ -1,0 +1,18 @@
+#pragma once
+// Roots of drivers: claimed once, remembered, and not trusted when they lost what they held.
+
+#include <string>
+
+#include "controller/host/services.h"
+
+namespace tidegate {
+
+/// Why nothing below a root may be believed now: not mounted, or another file system than before. ""
+/// when all is well, also for a root never used. Changes nothing.
+std::string root_problem(RootMemory& memory, const std::string& root);
+
+/// Marks an empty root as Tidegate's and remembers its id. `invalid` when it has a problem, does not
+/// exist, or holds anything else.
+Result<void> claim_and_remember(RootMemory& memory, const std::string& root);
+
+}  // namespace tidegate

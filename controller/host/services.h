@@ -1,0 +1,61 @@
+#pragma once
+// What the host driver needs of the rest of the controller.
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "controller/host/repositories.h"
+#include "controller/secrets/secrets.h"
+#include "reconcilers/driver.h"
+
+namespace tidegate {
+
+/// Where operations tell what they do. Any thread. Failing to write is the implementation's own
+/// business: no operation stops because its history cannot be kept.
+class OperationLog {
+ public:
+  struct Started {
+    std::string id, site, environment;
+    std::vector<std::string> actions;
+    std::string revision, author;
+    Timestamp at{};
+  };
+  virtual ~OperationLog() = default;
+  virtual void started(const Started& operation) = 0;
+  virtual void phase(const std::string& id, const std::string& phase, std::optional<int> percent) = 0;
+  virtual void line(const std::string& id, const std::string& text) = 0;
+  /// `result`: succeeded | failed | undone.
+  virtual void ended(const std::string& id, const std::string& result, const std::string& message) = 0;
+};
+
+/// Which roots were once seen, by path → id. Losing it is allowed.
+class RootMemory {
+ public:
+  virtual ~RootMemory() = default;
+  virtual std::optional<std::string> recall(const std::string& root) = 0;
+  virtual void remember(const std::string& root, const std::string& id) = 0;
+};
+
+/// Why a step may not go on. A hold lifts by itself or by a person; a broken rule is retried later.
+struct Refusal {
+  std::string message;
+  bool hold = true;
+};
+
+struct HostServices {
+  const Clock& clock;
+  Secrets secrets;
+  Repositories& repositories;
+  OperationLog& log;
+  RootMemory& roots;
+  std::string owner;                 ///< For people: "controller, pid 812".
+  std::string state_directory;       ///< Hidden from every command of a site.
+  bool renews_stat_cache = true;     ///< False for commands that run once and must leave no trace.
+  /// Asked under the environment's lock, at the start and right before the switch.
+  std::function<std::optional<Refusal>(const Site&, const Step&, const std::string& operation)> gate;
+  /// A site's look is worth repeating: one of its operations ended.
+  std::function<void(const std::string& site)> changed;
+};
+
+}  // namespace tidegate

@@ -1,0 +1,201 @@
+#include "controller/loop/controller.h"
+
+#include <algorithm>
+
+namespace tidegate {
+namespace {
+
+/// Only what the next look compares with.
+SiteStatus slim(SiteStatus status) {
+  for (auto& e : status.environments) {
+    e.observed = {};
+    e.holds.clear();
+    e.warnings.clear();
+  }
+  return status;
+}
+
+}  // namespace
+
+Controller::Controller(std::vector<ManifestSource*> sources, Driver& driver, const Clock& clock,
+                       const Calendar& calendar, Chronicle& chronicle, std::function<double()> jitter,
+                       LoopSettings settings)
+    : driver_(driver), clock_(clock), chronicle_(chronicle),
+      reconciler_(driver, clock, calendar, settings.cadence),
+      queue_([this] { return draw(); }), jitter_(std::move(jitter)) {
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    sources_.push_back({sources[i], settings.intervals[i], {}, {}, {}, clock.now(), false});
+  }
+}
+
+double Controller::draw() {
+  std::lock_guard lock(mutex_);
+  return jitter_();
+}
+
+bool Controller::run_one() {
+  if (stopping_) return false;
+  const Timestamp now = clock_.now();
+  if (Source* source = due_source(now)) {
+    poll(*source);
+    return true;
+  }
+  auto name = queue_.pop(now);
+  if (!name) return false;
+  look_at(*name);
+  queue_.done(*name);
+  return true;
+}
+
+Timestamp Controller::next_due() const {
+  Timestamp next = queue_.next_due().value_or(Timestamp::max());
+  std::lock_guard lock(mutex_);
+  for (const Source& source : sources_) {
+    if (!source.busy) next = std::min(next, source.due);
+  }
+  return next;
+}
+
+void Controller::look_soon(const std::string& site) { queue_.add(site, Lane::changed); }
+
+void Controller::poll_soon() {
+  std::lock_guard lock(mutex_);
+  for (Source& source : sources_) source.due = std::min(source.due, clock_.now());
+}
+
+std::shared_ptr<const Fleet> Controller::fleet() const {
+  std::lock_guard lock(mutex_);
+  return fleet_;
+}
+
+void Controller::shut_down() {
+  stopping_ = true;
+  queue_.shut_down();
+}
+
+// ---- manifests ----
+
+Controller::Source* Controller::due_source(Timestamp now) {
+  std::lock_guard lock(mutex_);
+  for (Source& source : sources_) {
+    if (source.busy || source.due > now) continue;
+    source.busy = true;
+    return &source;
+  }
+  return nullptr;
+}
+
+void Controller::poll(Source& source) {
+  auto changes = source.source->changed_since(source.revision);
+  const std::string problem = changes ? "" : changes.error().message;
+  if (problem != source.problem) {
+    const std::string& text = problem.empty() ? source.problem : problem;
+    chronicle_.log(problem.empty() ? "info" : "error",
+                   problem.empty() ? "manifests are readable again" : "manifests cannot be read; the last good state stays",
+                   {{"source", source.source->name()}, {"problem", text}});
+    chronicle_.happened({clock_.now(), "", "", problem.empty() ? "SourceReadable" : "SourceUnreadable",
+                         source.source->name() + (problem.empty() ? "" : ": " + problem)});
+    source.problem = problem;
+  }
+  if (changes && *changes) apply(source, std::move(**changes));
+  const double jitter = draw();
+  std::lock_guard lock(mutex_);
+  source.due = clock_.now() + Duration(static_cast<Duration::rep>(
+                                  static_cast<double>(source.interval.count()) * (0.9 + 0.2 * jitter)));
+  source.busy = false;
+}
+
+void Controller::apply(Source& source, ManifestChanges changes) {
+  const std::string prefix = sources_.size() > 1 ? source.source->name() + "/" : "";
+  std::set<std::string> named;
+  for (FileChange& change : changes.changes) {
+    change.path = prefix + change.path;
+    named.insert(change.path);
+  }
+  if (changes.complete) {
+    for (const auto& file : source.files) {
+      if (!named.contains(file)) changes.changes.push_back({file, std::nullopt});
+    }
+  }
+  for (const FileChange& change : changes.changes) {
+    if (change.text) source.files.insert(change.path);
+    else source.files.erase(change.path);
+  }
+  const auto before = fleet();
+  const auto after = std::make_shared<const Fleet>(before->with(changes.changes, changes.revision, changes.author));
+  const auto changed = Fleet::changed(*before, *after);
+  {
+    std::lock_guard lock(mutex_);
+    fleet_ = after;
+  }
+  const bool first = source.revision.empty();
+  source.revision = changes.revision;
+  if (changes.rewritten) {
+    chronicle_.happened({clock_.now(), "", "", "SourceRewritten",
+                         source.source->name() + ": the branch was rewritten; now at " + changes.revision});
+  }
+  chronicle_.log("info", "manifests changed",
+                 {{"source", source.source->name()}, {"revision", changes.revision},
+                  {"sites", std::to_string(changed.size())}});
+  for (const Problem& problem : after->problems()) {
+    if (!problem.warning && named.contains(problem.file)) {
+      chronicle_.log("warn", "manifest is broken", {{"source", source.source->name()}, {"problem", to_string(problem)}});
+    }
+  }
+  for (const auto& site : changed) queue_.add(site, first ? Lane::routine : Lane::changed);
+}
+
+// ---- looks ----
+
+void Controller::look_at(const std::string& name) {
+  const auto site = fleet()->find(name);
+  if (!site) {
+    std::lock_guard lock(mutex_);
+    if (statuses_.erase(name) > 0) chronicle_.let_go(name);
+    return;
+  }
+  std::optional<SiteStatus> before;
+  {
+    std::lock_guard lock(mutex_);
+    if (auto it = statuses_.find(name); it != statuses_.end()) before = it->second;
+  }
+  if (!before) before = chronicle_.last(name);
+  Look look = reconciler_.reconcile(*site, chronicle_.retries(name), before ? &*before : nullptr);
+  note_started(name, look);
+  tell(look, before);
+  if (look.problem || !look.refused.empty()) {
+    if (look.problem && look.problem->kind == ErrorKind::invalid) {
+      queue_.add_at(name, look.again, Lane::routine);  // A person must act; the manifest's change wakes it.
+    } else {
+      queue_.add_rate_limited(name, clock_.now());
+    }
+    return;
+  }
+  queue_.forget(name);
+  queue_.add_at(name, look.again, Lane::routine);
+}
+
+void Controller::note_started(const std::string& site, const Look& look) {
+  for (const Step& step : look.started) {
+    chronicle_.log("info", "step started", {{"site", site}, {"environment", step.environment},
+                                            {"actions", describe(step.actions)}, {"because", step.because}});
+    if (step.asked) chronicle_.retried(site, step.environment);
+  }
+  for (const auto& [step, error] : look.refused) {
+    chronicle_.log("warn", "step refused", {{"site", site}, {"environment", step.environment}, {"error", error.message}});
+  }
+  if (!look.bug.empty()) chronicle_.log("error", "bug: planned to break a rule", {{"site", site}, {"rule", look.bug}});
+}
+
+void Controller::tell(Look& look, const std::optional<SiteStatus>& before) {
+  look.status.next_look = look.again;
+  look.status.because = look.because;
+  for (const Event& event : events_between(before ? &*before : nullptr, look.status, clock_.now())) {
+    chronicle_.happened(event);
+  }
+  chronicle_.told(look.status, look.plan);
+  std::lock_guard lock(mutex_);
+  statuses_[look.status.name] = slim(std::move(look.status));
+}
+
+}  // namespace tidegate

@@ -1,0 +1,77 @@
+#pragma once
+// The loop's body: read what manifests changed, look at the sites that are due, say when to look again.
+// Owns no thread and never sleeps; several threads may call run_one() at once.
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "controller/loop/ports.h"
+#include "controller/loop/workqueue.h"
+#include "reconcilers/reconciler.h"
+
+namespace tidegate {
+
+struct LoopSettings {
+  std::vector<Duration> intervals;       ///< One for each source, jittered by ±10 %.
+  Cadence cadence;
+};
+
+class Controller {
+ public:
+  /// `jitter` gives numbers in [0, 1), from one thread at a time. Everything outlives the controller.
+  Controller(std::vector<ManifestSource*> sources, Driver& driver, const Clock& clock,
+             const Calendar& calendar, Chronicle& chronicle, std::function<double()> jitter,
+             LoopSettings settings);
+
+  /// Reads one source that is due, or looks at one site. False: nothing is due now.
+  bool run_one();
+  /// When run_one() next has something to do, as things stand.
+  Timestamp next_due() const;
+
+  /// Something about this site changed. Any thread.
+  void look_soon(const std::string& site);
+  /// Read this source again as soon as possible. Any thread.
+  void poll_soon();
+
+  std::shared_ptr<const Fleet> fleet() const;
+  /// Hands out nothing more; what is being looked at ends by itself.
+  void shut_down();
+
+ private:
+  struct Source {
+    ManifestSource* source;
+    Duration interval;
+    std::string revision;                // Read last.
+    std::set<std::string> files;         // With the source's prefix.
+    std::string problem;                 // Told last.
+    Timestamp due{};
+    bool busy = false;
+  };
+
+  Source* due_source(Timestamp now);
+  void poll(Source& source);
+  void apply(Source& source, ManifestChanges changes);
+  void look_at(const std::string& name);
+  void tell(Look& look, const std::optional<SiteStatus>& before);
+  void note_started(const std::string& site, const Look& look);
+  double draw();
+
+  Driver& driver_;
+  const Clock& clock_;
+  Chronicle& chronicle_;
+  Reconciler reconciler_;
+  Workqueue queue_;
+
+  mutable std::mutex mutex_;             // For everything below.
+  std::function<double()> jitter_;
+  std::vector<Source> sources_;
+  std::shared_ptr<const Fleet> fleet_ = std::make_shared<const Fleet>();
+  std::map<std::string, SiteStatus> statuses_;  // Without what was observed: for transitions alone.
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace tidegate

@@ -1,0 +1,50 @@
+#pragma once
+// The loop's own doors to the world: where manifests come from, and who is told.
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "reconcilers/reconciler.h"
+#include "schemas/fleet.h"
+#include "schemas/result.h"
+
+namespace tidegate {
+
+/// What changed in a source since a revision.
+struct ManifestChanges {
+  std::string revision, author;
+  std::vector<FileChange> changes;   ///< Paths relative to the source.
+  bool complete = false;             ///< Names every file there is; what it does not name is gone.
+  bool rewritten = false;            ///< The branch was rewritten since.
+};
+
+class ManifestSource {
+ public:
+  virtual ~ManifestSource() = default;
+  virtual std::string name() const = 0;
+  /// Changes since `revision` ("": since ever); nothing when there are none. An unreadable or empty
+  /// source is an error, never "everything is gone".
+  virtual Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) = 0;
+};
+
+/// Who is told what was seen. Failing to keep it is its own business.
+class Chronicle {
+ public:
+  virtual ~Chronicle() = default;
+  virtual void told(const SiteStatus& status, const Plan& plan) = 0;
+  virtual void happened(const Event& event) = 0;
+  virtual void let_go(const std::string& site) = 0;
+  /// The conditions of the last status told, by this or an earlier process; for times of transition.
+  virtual std::optional<SiteStatus> last(const std::string& site) = 0;
+  /// Environments for which `tidegate retry` was asked.
+  virtual std::set<std::string> retries(const std::string& site) = 0;
+  /// The request was carried out: its step started.
+  virtual void retried(const std::string& site, const std::string& environment) = 0;
+  /// For operators: constant message, then key and value in turn.
+  virtual void log(const char* level, const std::string& message,
+                   const std::vector<std::pair<std::string, std::string>>& facts) = 0;
+};
+
+}  // namespace tidegate

@@ -1,0 +1,233 @@
+#include "controller/service/daemon.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <thread>
+
+#include "controller/loop/controller.h"
+#include "controller/service/installation.h"
+#include "controller/service/log.h"
+#include "controller/service/sources.h"
+
+namespace tidegate {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr unsigned fetch_threads = 2;
+constexpr Duration history_kept = 24h * 90;
+constexpr std::size_t operations_kept = 1000;  // Of each site.
+
+/// One controller and its sources; replaced as a whole when the configuration changes.
+struct Loop {
+  std::vector<std::unique_ptr<GitSource>> sources;
+  std::unique_ptr<Controller> controller;
+};
+
+class Daemon {
+ public:
+  Daemon(std::string file, Configuration configuration, std::unique_ptr<Installation> installation, LogLineWriter log)
+      : file_(std::move(file)), configuration_(std::move(configuration)), log_(std::move(log)),
+        installation_(std::move(installation)) {}
+
+  int run();
+
+ private:
+  void wire();
+  std::shared_ptr<Loop> make_loop();
+  std::shared_ptr<Loop> loop() const {
+    std::lock_guard lock(mutex_);
+    return loop_;
+  }
+  void wake() { ++wishes_; wake_.notify_all(); }
+  void work();
+  void tend();
+  void every_second();
+  void reload();
+  void stop(const char* why);
+
+  const std::string file_;
+  Configuration configuration_;
+  LogLineWriter log_;
+  std::unique_ptr<Installation> installation_;
+  boost::asio::io_context io_{1};
+  std::atomic<bool> stopping_{false};
+  std::atomic<unsigned> wishes_{0};
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::shared_ptr<Loop> loop_;
+  std::string retry_seen_;
+  unsigned seconds_ = 0;
+};
+
+void Daemon::wire() {
+  installation_->latest = [this](const std::string& site) { return loop()->controller->fleet()->find(site); };
+  installation_->changed = [this](const std::string& site) {
+    loop()->controller->look_soon(site);
+    wake();
+  };
+}
+
+std::shared_ptr<Loop> Daemon::make_loop() {
+  auto out = std::make_shared<Loop>();
+  LoopSettings settings;
+  settings.cadence.resync = configuration_.resync;
+  std::vector<ManifestSource*> sources;
+  for (const auto& source : configuration_.sources) {
+    out->sources.push_back(std::make_unique<GitSource>(source, installation_->secrets, mirrors_beside(configuration_.state)));
+    sources.push_back(out->sources.back().get());
+    settings.intervals.push_back(source.interval);
+  }
+  auto jitter = [bits = std::minstd_rand(std::random_device{}())]() mutable {
+    return static_cast<double>(bits() - 1) / static_cast<double>(std::minstd_rand::max());
+  };
+  out->controller = std::make_unique<Controller>(sources, *installation_->driver, installation_->clock,
+                                                 installation_->calendar, *installation_->history, jitter, settings);
+  return out;
+}
+
+int Daemon::run() {
+  loop_ = make_loop();
+  wire();
+  installation_->repositories->run(fetch_threads);
+  boost::asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP);
+  std::function<void(const boost::system::error_code&, int)> on_signal = [&](const auto& error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP) reload();
+    else return stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    signals.async_wait(on_signal);
+  };
+  signals.async_wait(on_signal);
+  boost::asio::steady_timer timer(io_);
+  std::function<void(const boost::system::error_code&)> on_tick = [&](const auto& error) {
+    if (error || stopping_) return;
+    every_second();
+    timer.expires_after(1s);
+    timer.async_wait(on_tick);
+  };
+  on_tick({});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < configuration_.workers; ++i) threads.emplace_back([this] { work(); });
+  threads.emplace_back([this] { tend(); });
+  log_("info", "controller started", {{"pid", std::to_string(::getpid())}, {"state", configuration_.state}});
+  io_.run();
+  for (auto& thread : threads) thread.join();
+  installation_->repositories->stop();
+  installation_->driver->shut_down();
+  log_("info", "controller ended", {});
+  return 0;
+}
+
+void Daemon::stop(const char* why) {
+  log_("info", "controller is ending", {{"because", why}});
+  stopping_ = true;
+  loop()->controller->shut_down();
+  wake();
+  io_.stop();
+}
+
+void Daemon::work() {
+  while (!stopping_) {
+    const unsigned seen = wishes_;
+    const auto current = loop();
+    if (current->controller->run_one()) continue;
+    const Timestamp due = current->controller->next_due();
+    std::unique_lock lock(mutex_);
+    if (stopping_ || seen != wishes_) continue;
+    const Duration nap = std::clamp<Duration>(due - installation_->clock.now(), 1ms, 1s);
+    wake_.wait_for(lock, nap, [&] { return stopping_ || seen != wishes_; });
+  }
+}
+
+/// Looks every site over once in each resync, evenly spread.
+void Daemon::tend() {
+  while (!stopping_) {
+    const auto fleet = loop()->controller->fleet();
+    const Duration pause = configuration_.resync / std::max<std::size_t>(1, fleet->sites().size());
+    for (const auto& [name, site] : fleet->sites()) {
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait_for(lock, pause, [&] { return stopping_.load(); });
+      }
+      if (stopping_) return;
+      auto news = installation_->driver->tend(*site);
+      if (!news) log_("warn", "a site could not be looked over", {{"site", name}, {"error", news.error().message}});
+      else if (*news) installation_->changed(name);
+    }
+    if (fleet->sites().empty()) std::this_thread::sleep_for(100ms);
+  }
+}
+
+void Daemon::every_second() {
+  auto asked = installation_->store->recall("retry asked");
+  if (asked && *asked && **asked != retry_seen_) {
+    retry_seen_ = **asked;
+    for (const auto& [name, site] : loop()->controller->fleet()->sites()) {
+      auto requests = installation_->store->retries(name);
+      if (requests && !requests->empty()) installation_->changed(name);
+    }
+  }
+  const auto fleet = loop()->controller->fleet();
+  installation_->history->set_revision(configuration_.sources.size() == 1 ? fleet->revision() : "");
+  if (seconds_++ % 3600 == 0) {
+    auto pruned = installation_->store->prune(installation_->clock.now() - history_kept, operations_kept);
+    if (!pruned) log_("warn", "old history could not be cleared away", {{"error", pruned.error().message}});
+  }
+}
+
+void Daemon::reload() {
+  std::ifstream in(file_);
+  std::stringstream text;
+  text << in.rdbuf();
+  auto parsed = parse_configuration(file_, text.str());
+  if (!in || !parsed.problems.empty()) {
+    log_("error", "configuration is broken; the old one stays",
+         {{"problem", parsed.problems.empty() ? "cannot read \"" + file_ + "\"" : to_string(parsed.problems.front())}});
+    return;
+  }
+  Configuration& fresh = parsed.configuration;
+  if (fresh.state != configuration_.state || fresh.secrets_directory != configuration_.secrets_directory ||
+      fresh.workers != configuration_.workers) {
+    log_("warn", "state, secretsDirectory and workers change with a restart only", {});
+    fresh.state = configuration_.state;
+    fresh.secrets_directory = configuration_.secrets_directory;
+    fresh.workers = configuration_.workers;
+  }
+  configuration_ = std::move(fresh);
+  auto next = make_loop();
+  {
+    std::lock_guard lock(mutex_);
+    loop_->controller->shut_down();
+    loop_ = std::move(next);
+  }
+  log_("info", "configuration read again", {});
+  wake();
+}
+
+}  // namespace
+
+int run_daemon(const std::string& file, Configuration configuration) {
+  LogLineWriter log = make_log(configuration.log_level, configuration.log_json);
+  InstallationSettings settings;
+  settings.state = configuration.state;
+  settings.secrets = configuration.secrets_directory;
+  settings.owner = "controller, pid " + std::to_string(::getpid());
+  settings.workers = static_cast<unsigned>(configuration.workers);
+  for (const auto& source : configuration.sources) settings.repository_interval = std::min(settings.repository_interval, source.interval);
+  settings.log = log;
+  auto installation = Installation::open(std::move(settings));
+  if (!installation) {
+    log("error", "cannot start", {{"error", installation.error().message}});
+    return 1;
+  }
+  return Daemon(file, std::move(configuration), std::move(*installation), log).run();
+}
+
+}  // namespace tidegate

@@ -1,0 +1,149 @@
+#include "controller/service/history.h"
+
+#include "controller/service/json.h"
+
+namespace tidegate {
+namespace {
+
+constexpr const char* root_prefix = "root ";
+
+}  // namespace
+
+History::History(Store& store, const Clock& clock, LogLineWriter log, OperationWatcher watcher)
+    : store_(store), clock_(clock), log_(std::move(log)), watcher_(std::move(watcher)) {}
+
+void History::check(Result<void> written) {
+  const std::string problem = written ? "" : written.error().message;
+  {
+    std::lock_guard lock(mutex_);
+    if (problem == broken_) return;
+    broken_ = problem;
+  }
+  if (problem.empty()) log("info", "history is kept again", {});
+  else log("error", "history cannot be kept", {{"problem", problem}});
+}
+
+void History::log(const char* level, const std::string& message,
+                  const std::vector<std::pair<std::string, std::string>>& facts) {
+  if (log_) log_(level, message, facts);
+}
+
+void History::told(const SiteStatus& status, const Plan&) { check(store_.put_status(status.name, site_json(status))); }
+
+void History::happened(const Event& event) {
+  log("info", "event", {{"site", event.site}, {"environment", event.environment}, {"type", event.type}, {"message", event.message}});
+  check(store_.append_event({0, event.at, event.site, event.environment, event.type, event.message}));
+}
+
+void History::let_go(const std::string& site) {
+  check(store_.remove_status(site));
+  happened({clock_.now(), site, "", "LetGo", "no manifest declares it any more; what is there stays"});
+}
+
+std::optional<SiteStatus> History::last(const std::string& site) {
+  auto text = store_.status(site);
+  if (!text || !*text) return std::nullopt;
+  return conditions_from_json(**text);
+}
+
+std::set<std::string> History::retries(const std::string& site) {
+  std::set<std::string> out;
+  if (auto asked = store_.retries(site)) for (const auto& request : *asked) out.insert(request.environment);
+  return out;
+}
+
+void History::retried(const std::string& site, const std::string& environment) {
+  auto taken = store_.take_retry(site, environment);
+  if (!taken || !*taken) return;
+  happened({clock_.now(), site, environment, "Retried", "quarantine lifted once for " + (*taken)->who});
+}
+
+OperationRecord& History::record(const std::string& id) {
+  auto it = running_.find(id);
+  if (it != running_.end()) return it->second;
+  // One that another process began, taken up again.
+  OperationRecord& found = running_[id];
+  if (auto stored = store_.operation(id); stored && *stored) found = **stored;
+  found.id = id;
+  found.ended_at.reset();
+  found.result.clear();
+  return found;
+}
+
+void History::started(const Started& operation) {
+  OperationRecord copy;
+  {
+    std::lock_guard lock(mutex_);
+    OperationRecord& r = running_[operation.id];
+    r = {operation.id, operation.site, operation.environment, operation.actions, operation.revision,
+         operation.author, operation.at, {}, "", "", "queued", {}};
+    copy = r;
+  }
+  check(store_.put_operation(copy));
+  if (watcher_.changed) watcher_.changed(copy);
+}
+
+void History::phase(const std::string& id, const std::string& phase, std::optional<int> percent) {
+  OperationRecord copy;
+  {
+    std::lock_guard lock(mutex_);
+    OperationRecord& r = record(id);
+    if (r.phase == phase && r.percent == percent) return;
+    r.phase = phase;
+    r.percent = percent;
+    copy = r;
+  }
+  check(store_.put_operation(copy));
+  if (watcher_.changed) watcher_.changed(copy);
+}
+
+void History::line(const std::string& id, const std::string& text) {
+  check(store_.append_log(id, clock_.now(), {text}));
+  if (!watcher_.line) return;
+  OperationRecord copy;
+  {
+    std::lock_guard lock(mutex_);
+    copy = record(id);
+  }
+  watcher_.line(copy, text);
+}
+
+void History::ended(const std::string& id, const std::string& result, const std::string& message) {
+  OperationRecord copy;
+  {
+    std::lock_guard lock(mutex_);
+    OperationRecord& r = record(id);
+    r.message = message;
+    r.result = result;
+    r.percent.reset();
+    if (!result.empty()) {
+      r.ended_at = clock_.now();
+      r.phase.clear();
+    }
+    copy = r;
+    if (result != "succeeded") failed_.push_back(r);
+    running_.erase(id);
+  }
+  check(store_.put_operation(copy));
+  if (watcher_.changed) watcher_.changed(copy);
+  const char* type = result == "succeeded" ? "Succeeded" : result == "undone" ? "Undone" : result == "failed" ? "Failed" : "Parked";
+  std::string verbs;
+  for (const auto& action : copy.actions) verbs += (verbs.empty() ? "" : ", ") + action;
+  happened({clock_.now(), copy.site, copy.environment, type, verbs + (message.empty() ? "" : ": " + message)});
+}
+
+std::optional<std::string> History::recall(const std::string& root) {
+  auto value = store_.recall(root_prefix + root);
+  return value ? *value : std::nullopt;
+}
+
+void History::remember(const std::string& root, const std::string& id) { check(store_.remember(root_prefix + root, id)); }
+
+void History::set_revision(const std::string& revision) { check(store_.remember("revision", revision)); }
+
+std::vector<OperationRecord> History::failed() const {
+  std::lock_guard lock(mutex_);
+  return failed_;
+}
+
+}  // namespace tidegate

@@ -1,0 +1,67 @@
+#pragma once
+// What happened, kept in the store: the loop's chronicle, the log of operations, and the memory of
+// roots. A store that cannot be written is told of once and stops nobody.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "controller/host/services.h"
+#include "controller/loop/ports.h"
+#include "controller/store/store.h"
+
+namespace tidegate {
+
+/// Where lines for operators go: level, message, facts.
+using LogLineWriter = std::function<void(const char* level, const std::string& message,
+                                         const std::vector<std::pair<std::string, std::string>>& facts)>;
+/// Who else wants to know how an operation goes on (a terminal). May be empty.
+struct OperationWatcher {
+  std::function<void(const OperationRecord&)> changed;
+  std::function<void(const OperationRecord&, const std::string& line)> line;
+};
+
+class History : public Chronicle, public OperationLog, public RootMemory {
+ public:
+  /// Nothing of these is null or ends before it.
+  History(Store& store, const Clock& clock, LogLineWriter log, OperationWatcher watcher = {});
+
+  void told(const SiteStatus& status, const Plan& plan) override;
+  void happened(const Event& event) override;
+  void let_go(const std::string& site) override;
+  std::optional<SiteStatus> last(const std::string& site) override;
+  std::set<std::string> retries(const std::string& site) override;
+  void retried(const std::string& site, const std::string& environment) override;
+  void log(const char* level, const std::string& message,
+           const std::vector<std::pair<std::string, std::string>>& facts) override;
+
+  void started(const Started& operation) override;
+  void phase(const std::string& id, const std::string& phase, std::optional<int> percent) override;
+  void line(const std::string& id, const std::string& text) override;
+  void ended(const std::string& id, const std::string& result, const std::string& message) override;
+
+  std::optional<std::string> recall(const std::string& root) override;
+  void remember(const std::string& root, const std::string& id) override;
+
+  /// The revision of the one source there is, for `status`; "" for none or several.
+  void set_revision(const std::string& revision);
+  /// Operations of this process that ended otherwise than well.
+  std::vector<OperationRecord> failed() const;
+
+ private:
+  void check(Result<void> written);
+  OperationRecord& record(const std::string& id);
+
+  Store& store_;
+  const Clock& clock_;
+  const LogLineWriter log_;
+  const OperationWatcher watcher_;
+  mutable std::mutex mutex_;                 // For everything below.
+  std::map<std::string, OperationRecord> running_;
+  std::vector<OperationRecord> failed_;
+  std::string broken_;                       // The store's last error, told once.
+};
+
+}  // namespace tidegate

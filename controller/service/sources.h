@@ -1,0 +1,37 @@
+#pragma once
+// Manifest sources as the loop wants them: a git repository, or a plain directory.
+
+#include <memory>
+#include <string>
+
+#include "controller/git/source.h"
+#include "controller/loop/ports.h"
+#include "controller/secrets/credentials.h"
+#include "controller/service/configuration.h"
+
+namespace tidegate {
+
+class GitSource : public ManifestSource {
+ public:
+  /// Mirrors are kept below `mirrors`. Secrets are read at each look, so that a changed token works.
+  GitSource(SourceSettings settings, Secrets secrets, std::string mirrors);
+  std::string name() const override { return settings_.name; }
+  Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override;
+  /// The mirror as last refreshed.
+  Result<Mirror> mirror() const;
+
+ private:
+  const SourceSettings settings_;
+  const Secrets secrets_;
+  const std::string mirrors_;
+};
+
+/// The revision and author of the commit that a directory's work tree is at; "" outside of one.
+struct DirectoryRevision { std::string revision, author; };
+DirectoryRevision revision_of(const std::string& directory);
+
+/// A directory or "URL@REF" of manifests, read once. `mirrors`: where a git URL is fetched to.
+Result<ManifestChanges> read_manifests(const std::string& directory_or_url, const Secrets& secrets,
+                                       const std::string& mirrors);
+
+}  // namespace tidegate

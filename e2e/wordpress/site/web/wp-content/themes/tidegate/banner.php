@@ -1,0 +1,2 @@
+<?php
+return '<h1>The first release</h1>';

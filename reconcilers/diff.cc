@@ -1,0 +1,151 @@
+#include "reconcilers/diff.h"
+
+#include <algorithm>
+
+#include "schemas/digest.h"
+
+namespace tidegate {
+namespace {
+
+template <class... F> struct Match : F... { using F::operator()...; };
+template <class... F> Match(F...) -> Match<F...>;
+
+Resolved named_ref(const std::string& what, const std::string& name, const std::string& ref,
+                   const Site& site, const ObservedSite& observed) {
+  if (auto it = observed.refs.find(ref); it != observed.refs.end()) return {it->second, {}, false};
+  if (!observed.repository_problem.empty()) return {{}, observed.repository_problem, true};
+  return {{}, what + " \"" + name + "\" is not in " + site.repository.url + "; push it, or name another",
+          false};
+}
+
+bool same_origin(const Stamp& stamp, const ContentSpec& want) {
+  return stamp.source == want.source || stamp.source.kind == ContentSource::Kind::adopted;
+}
+
+ContentDifference refresh_of(const ContentSpec& want, const Stamp& stamp, const Calendar& calendar,
+                             Timestamp now) {
+  ContentDifference out;
+  if (!want.refresh || !stamp.taken_at) return out;
+  out.due = last_due(*want.refresh, *stamp.taken_at, calendar, now, &out.next_due);
+  if (out.due) out.row = ContentRow::refresh;
+  return out;
+}
+
+ContentDifference content_difference(const Environment& environment, Part part, const ObservedPart& have,
+                                     const Calendar& calendar, Timestamp now) {
+  const ContentSpec& want = environment.content;
+  if (!want.includes(part) || want.source == ContentSource::keep()) return {};
+  if (have.stamp.generation == want.generation) {
+    if (same_origin(have.stamp, want)) return refresh_of(want, have.stamp, calendar, now);
+    return {ContentRow::used, {}, {}, {}};
+  }
+  if (want.generation > have.highest_generation) return {ContentRow::bring, {}, {}, {}};
+  auto kept = std::ranges::find_if(have.kept, [&](const KeptContent& k) {
+    return k.stamp.generation == want.generation && same_origin(k.stamp, want);
+  });
+  if (kept == have.kept.end()) return {ContentRow::lost, {}, {}, {}};
+  return {ContentRow::come_back, *kept, {}, {}};
+}
+
+/// The latest time ≤ now that a schedule names after `taken_at`: looked for in windows that grow, so
+/// that a minutely schedule of long ago does not walk through every minute since.
+std::optional<Timestamp> last_scheduled(const Refresh& refresh, Timestamp taken_at,
+                                        const Calendar& calendar, Timestamp now) {
+  using namespace std::chrono;
+  for (Duration window : {Duration(1h), Duration(24h), Duration(24h * 32), Duration(24h * 366 * 5)}) {
+    Timestamp from = std::max(taken_at, now - window);
+    std::optional<Timestamp> last;
+    for (auto at = calendar.next(refresh.schedule, refresh.time_zone, from); at && *at <= now;
+         at = calendar.next(refresh.schedule, refresh.time_zone, *at)) {
+      last = at;
+    }
+    if (last || from == taken_at) return last;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+const ObservedEnvironment& observed_of(const ObservedSite& observed, const std::string& environment) {
+  static const ObservedEnvironment nothing;
+  auto it = observed.environments.find(environment);
+  return it == observed.environments.end() ? nothing : it->second;
+}
+
+const ObservedPart& part_of(const ObservedEnvironment& seen, Part part) {
+  static const ObservedPart nothing;
+  auto it = seen.content.find(part);
+  return it == seen.content.end() ? nothing : it->second;
+}
+
+Resolved resolve(const CodeTarget& target, const Site& site, const ObservedSite& observed) {
+  return std::visit(
+      Match{[&](const CommitId& commit) -> Resolved {
+              if (!observed.missing_commits.contains(commit)) return {commit, {}, false};
+              if (!observed.repository_problem.empty()) return {{}, observed.repository_problem, true};
+              return {{}, "commit " + commit.hex + " is not in " + site.repository.url +
+                              "; push it, or name another", false};
+            },
+            [&](const TagName& tag) {
+              return named_ref("tag", tag.text, "refs/tags/" + tag.text, site, observed);
+            },
+            [&](const BranchName& branch) {
+              return named_ref("branch", branch.text, "refs/heads/" + branch.text, site, observed);
+            },
+            [&](const ProvenIn& from) -> Resolved {
+              const auto& proven = observed_of(observed, from.environment).last_proven;
+              if (proven) return {proven, {}, false};
+              return {{}, from.environment + " has proven no commit yet", true};
+            }},
+      target);
+}
+
+std::optional<Timestamp> last_due(const Refresh& refresh, Timestamp taken_at, const Calendar& calendar,
+                                  Timestamp now, std::optional<Timestamp>* next) {
+  std::optional<Timestamp> due;
+  if (next) next->reset();
+  auto later = [&](std::optional<Timestamp> at) {
+    if (next && at && (!*next || *at < **next)) *next = at;
+  };
+  if (refresh.every) {
+    const auto turns = now < taken_at ? 0 : (now - taken_at) / *refresh.every;
+    if (turns > 0) due = taken_at + turns * *refresh.every;
+    later(taken_at + (turns + 1) * *refresh.every);
+  }
+  if (!refresh.schedule.empty()) {
+    if (auto at = last_scheduled(refresh, taken_at, calendar, now); at && (!due || *at > *due)) due = at;
+    later(calendar.next(refresh.schedule, refresh.time_zone, std::max(now, taken_at)));
+  }
+  return due;
+}
+
+EnvironmentDiff diff(const Site& site, const Environment& environment, const ObservedSite& observed,
+                     const Calendar& calendar, Timestamp now) {
+  EnvironmentDiff out;
+  const ObservedEnvironment& seen = observed_of(observed, environment.name);
+  out.code.want = resolve(environment.code, site, observed);
+  if (!seen.exists) {
+    out.code.cause = CodeCause::created;
+    return out;
+  }
+  if (const auto& want = out.code.want.commit) {
+    out.code.rollback = want != seen.commit && seen.proven.contains(*want);
+    if (want != seen.commit) out.code.cause = CodeCause::commit;
+    else if (seen.inputs != seen.wanted_inputs) out.code.cause = CodeCause::inputs;
+    else if (seen.drifted) out.code.cause = CodeCause::drift;
+    else if (!seen.healthy) out.code.cause = CodeCause::unhealthy;
+  }
+  for (Part part : parts) {
+    out.content[part] = content_difference(environment, part, part_of(seen, part), calendar, now);
+  }
+  return out;
+}
+
+std::string step_digest(const Site& site, const Environment& environment, const ObservedEnvironment& seen,
+                        const CommitId& commit, std::optional<Timestamp> refresh_due) {
+  std::string text = site.digest + "\n" + environment.digest + "\n" + seen.wanted_inputs + "\n" + commit.hex;
+  if (refresh_due) text += "\nrefresh " + to_rfc3339(*refresh_due);
+  return sha256_hex(text);
+}
+
+}  // namespace tidegate

@@ -1,0 +1,69 @@
+#include "reconcilers/reconciler.h"
+
+#include <algorithm>
+
+namespace tidegate {
+
+Look Reconciler::look(const Site& site, const std::set<std::string>& retries, const SiteStatus* before) {
+  Look out;
+  const Timestamp now = clock_.now();
+  auto observed = driver_.observe(site);
+  if (!observed) {
+    out.problem = std::move(observed.error()).within("observe " + site.name);
+    out.status = make_status(site, {}, {}, out.problem->message, before, now);
+    out.again = now + cadence_.resync;
+    out.because = "error";
+    return out;
+  }
+  out.observed = std::move(*observed);
+  out.plan = make_plan(site, out.observed, calendar_, now, retries);
+  out.status = make_status(site, out.observed, out.plan, {}, before, now);
+  choose_next(out, now);
+  return out;
+}
+
+Look Reconciler::reconcile(const Site& site, const std::set<std::string>& retries,
+                           const SiteStatus* before) {
+  Look out = look(site, retries, before);
+  if (out.problem) return out;
+  const Timestamp now = clock_.now();
+  for (const Step& step : out.plan.ready) {
+    if (auto broken = broken_rule(site, out.observed, step, calendar_, now)) {
+      out.bug = step.environment + ": " + describe(step.actions) + ": " + *broken;
+      out.again = now + cadence_.resync;
+      out.because = "bug";
+      return out;
+    }
+  }
+  start(site, out, now);
+  return out;
+}
+
+void Reconciler::start(const Site& site, Look& look, Timestamp now) {
+  for (const Step& step : look.plan.ready) {
+    auto started = driver_.start(site, step);
+    if (started) look.started.push_back(step);
+    else look.refused.emplace_back(step, std::move(started.error()).within(describe(step.actions)));
+  }
+  if (!look.plan.ready.empty() && look.again > now + cadence_.busy) {
+    look.again = now + cadence_.busy;
+    look.because = "operation";
+  }
+}
+
+void Reconciler::choose_next(Look& look, Timestamp now) const {
+  look.again = now + cadence_.resync;
+  look.because = "resync";
+  const bool something_runs = std::ranges::any_of(
+      look.observed.environments, [](const auto& e) { return e.second.operation.has_value(); });
+  if (something_runs || !look.plan.ready.empty()) {
+    look.again = now + cadence_.busy;
+    look.because = "operation";
+  }
+  if (look.plan.look_again_at && *look.plan.look_again_at < look.again) {
+    look.again = std::max(*look.plan.look_again_at, now);
+    look.because = "time";
+  }
+}
+
+}  // namespace tidegate

@@ -1,0 +1,51 @@
+#pragma once
+// One look at a site: observe, plan, ask the rules, start. Keeps no state: everything it knows it has
+// just observed.
+
+#include "reconcilers/driver.h"
+#include "reconcilers/plan.h"
+#include "reconcilers/status.h"
+
+namespace tidegate {
+
+struct Look {
+  SiteStatus status;
+  Plan plan;
+  ObservedSite observed;
+  std::vector<Step> started;
+  std::vector<std::pair<Step, Error>> refused;   ///< By the driver; the next look tells what became of it.
+  std::optional<Error> problem;                  ///< The site could not be observed.
+  std::string bug;                               ///< A planned step that would break a rule: nothing was started.
+  Timestamp again{};                             ///< When to look again, without what the queue adds for errors.
+  std::string because;                           ///< Of `again`.
+};
+
+/// How soon to look again.
+struct Cadence {
+  Duration busy = std::chrono::seconds(2);       ///< While an operation runs.
+  Duration resync = std::chrono::minutes(5);
+};
+
+class Reconciler {
+ public:
+  Reconciler(Driver& driver, const Clock& clock, const Calendar& calendar, Cadence cadence = {})
+      : driver_(driver), clock_(clock), calendar_(calendar), cadence_(cadence) {}
+
+  /// `retries`: environments whose quarantine a person lifted. `before`: the last status, for times
+  /// of transition. Changes the world only through Driver::start.
+  Look reconcile(const Site& site, const std::set<std::string>& retries, const SiteStatus* before);
+
+  /// The same without starting anything.
+  Look look(const Site& site, const std::set<std::string>& retries, const SiteStatus* before);
+
+ private:
+  void start(const Site& site, Look& look, Timestamp now);
+  void choose_next(Look& look, Timestamp now) const;
+
+  Driver& driver_;
+  const Clock& clock_;
+  const Calendar& calendar_;
+  const Cadence cadence_;
+};
+
+}  // namespace tidegate

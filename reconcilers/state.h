@@ -1,0 +1,170 @@
+#pragma once
+// What a driver can see of a site, and what it can be asked to do to it. Plain values: they cross
+// the Driver, whoever is on its other side.
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "schemas/site.h"
+
+namespace tidegate {
+
+/// How present content of one part got there.
+struct Stamp {
+  ContentSource source = ContentSource::keep();
+  std::uint64_t generation = 0;
+  std::string source_release;                ///< Release it was copied from; "" when not copied.
+  std::optional<Timestamp> taken_at;
+  bool operator==(const Stamp&) const = default;
+};
+
+/// Content that lies beside the running one, named by a release that is kept.
+struct KeptContent {
+  std::string id;                            ///< Unique within the environment and part.
+  Stamp stamp;
+  bool operator==(const KeptContent&) const = default;
+};
+
+struct ObservedPart {
+  std::string id;                            ///< Of the content in use.
+  Stamp stamp;
+  std::uint64_t highest_generation = 0;      ///< The highest one done here, ever.
+  std::vector<KeptContent> kept;
+  /// Recorded declarations: databases name → engine, files name → path.
+  std::map<std::string, std::string> declared;
+  bool operator==(const ObservedPart&) const = default;
+};
+
+struct KeptRelease {
+  std::string id;
+  CommitId commit;
+  std::string inputs;                        ///< See ObservedEnvironment::inputs.
+  std::map<Part, std::string> content;       ///< Ids of the content it is made of.
+  bool healthy = false;                      ///< It passed its verification.
+  bool operator==(const KeptRelease&) const = default;
+};
+
+// ---- actions -------------------------------------------------------------------------------
+
+/// Run this commit; also again, with other variables or to heal what was changed by hand.
+struct Promote {
+  CommitId commit;
+  bool operator==(const Promote&) const = default;
+};
+/// Copy a part from another environment. `due`: the refresh this is, absent for a generation.
+struct Sync {
+  Part part = Part::databases;
+  std::string from;
+  std::uint64_t generation = 0;
+  std::optional<Timestamp> due;
+  bool operator==(const Sync&) const = default;
+};
+/// Create a part empty. With generation 0 it is the first content of a new environment: (keep, 0).
+struct Wipe {
+  Part part = Part::databases;
+  std::uint64_t generation = 0;
+  bool operator==(const Wipe&) const = default;
+};
+/// Take kept content of a part into use again.
+struct Activate {
+  Part part = Part::databases;
+  std::string content;                       ///< KeptContent::id.
+  Stamp stamp;
+  bool operator==(const Activate&) const = default;
+};
+/// Content that the Site started to declare: created empty beside what is there.
+struct Declare {
+  Part part = Part::databases;
+  std::string name;
+  bool operator==(const Declare&) const = default;
+};
+/// Record in the environment that it is the authority of a launched site.
+struct Launch {
+  bool operator==(const Launch&) const = default;
+};
+/// Finish or undo an operation that lost its process.
+struct Recover {
+  std::string operation;
+  bool operator==(const Recover&) const = default;
+};
+using Action = std::variant<Promote, Sync, Wipe, Activate, Declare, Launch, Recover>;
+
+/// The word of CONTRACT for an action: promote, sync, wipe, activate, create, launch, recover.
+const char* verb(const Action& action);
+
+/// The actions one environment needs now, run as one operation with one switch.
+struct Step {
+  std::string environment;
+  std::vector<Action> actions;
+  std::string because;
+  CommitId commit;                           ///< What the environment runs afterwards.
+  bool creates = false;                      ///< The environment does not exist yet.
+  std::string reuse;                         ///< The kept release to switch back to; "" to prepare one.
+  bool update = true;                        ///< commands.update may run: this code never ran healthily on this content.
+  std::string digest;                        ///< What a quarantine of this step is filed under.
+  bool asked = false;                        ///< `tidegate retry` lifted a quarantine for it.
+  bool operator==(const Step&) const = default;
+};
+
+// ---- observation ---------------------------------------------------------------------------
+
+/// An operation that touches the environment now.
+struct Operation {
+  std::string id;
+  std::vector<std::string> actions;          ///< Verbs, in order.
+  std::string phase;
+  Timestamp started_at{};
+  std::optional<int> percent;
+  std::string owner;                         ///< Who runs it, for people: "controller, pid 812".
+  bool as_source = false;                    ///< This environment is only read.
+  bool interrupted = false;                  ///< Its process is gone: needs Recover.
+  bool operator==(const Operation&) const = default;
+};
+
+/// A step that failed here.
+struct Failure {
+  std::string digest;                        ///< Step::digest.
+  bool quarantined = false;                  ///< The site's own doing; else infrastructure: backs off.
+  std::string message;
+  Timestamp ended_at{};
+  int attempts = 1;
+  bool operator==(const Failure&) const = default;
+};
+
+struct ObservedEnvironment {
+  bool exists = false;                       ///< It runs a release.
+  std::string release;
+  std::optional<CommitId> commit;
+  std::string inputs;                        ///< Digest of the variables and secrets' contents the release was made with.
+  std::string wanted_inputs;                 ///< The same digest of what they are now.
+  bool healthy = true;                       ///< The release passed its verification.
+  bool drifted = false;                      ///< The last scan found code changed by hand.
+  bool updated_since = false;                ///< `update` changed kept databases since the release before it.
+  std::map<Part, ObservedPart> content;
+  std::set<CommitId> proven;
+  std::optional<CommitId> last_proven;       ///< What `code.from` follows.
+  std::map<CommitId, std::set<std::string>> ran_on;  ///< Content ids each commit ran healthily on.
+  std::vector<KeptRelease> kept;
+  std::optional<Operation> operation;
+  std::vector<Failure> failures;             ///< Every digest in quarantine, and the last of infrastructure.
+  bool launched = false;                     ///< Recorded: authority of a launched site.
+  std::string gone;                          ///< Why recorded things are not there; "" when they are.
+  std::string missing_secret;                ///< A named secret that is not there; "" when all are.
+  bool operator==(const ObservedEnvironment&) const = default;
+};
+
+struct ObservedSite {
+  std::map<std::string, ObservedEnvironment> environments;  ///< One for each stage that has a document, and each that exists.
+  /// What declared branches and tags point at, by "refs/heads/…", "refs/tags/…" (peeled to the commit).
+  std::map<std::string, CommitId> refs;
+  std::set<CommitId> missing_commits;        ///< Pinned, and known not to be in the repository.
+  std::string repository_problem;            ///< Why refs may be old; "" when they are fresh.
+  std::map<CommitId, std::string> tracked_content;  ///< Commits with tracked files under a declared files path → the path.
+  bool operator==(const ObservedSite&) const = default;
+};
+
+}  // namespace tidegate

@@ -1,0 +1,237 @@
+// Environment: what one place should run, and where its content comes from.
+#include "schemas/checks.h"
+#include "schemas/manifest_kinds.h"
+#include "schemas/text.h"
+
+namespace tidegate {
+namespace {
+
+using std::chrono::days;
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+// JSON readers lose whole numbers above this.
+constexpr std::int64_t generation_max = 9'007'199'254'740'991;
+constexpr Duration length_max = days(3650);
+constexpr std::size_t checks_max = 100;
+
+std::optional<CodeTarget> read_code(const Value& value) {
+  const Fields fields(value, {"commit", "tag", "branch", "from"}, {"writable"});
+  if (value.node().kind != Node::Kind::map) return std::nullopt;
+  if (fields.count({"commit", "tag", "branch", "from"}) != 1)
+    value.wrong("needs exactly one of commit, tag, branch or from");
+  std::optional<CodeTarget> target;
+  if (const auto tag = fields.find("tag"))
+    if (auto text = tag->text(wrong_ref)) target = TagName{std::move(*text)};
+  if (const auto branch = fields.find("branch"))
+    if (auto text = branch->text(wrong_ref)) target = BranchName{std::move(*text)};
+  if (const auto from = fields.find("from"))
+    if (auto text = from->text(wrong_environment_name)) target = ProvenIn{std::move(*text)};
+  const auto commit = fields.find("commit");
+  if (!commit) return target;
+  const Node& node = commit->node();
+  const bool number = node.kind == Node::Kind::scalar && node.plain &&
+                      type_of(node) != ScalarType::text && type_of(node) != ScalarType::null;
+  // Digits alone, or digits around one "e", are a commit as well as a number.
+  const std::string wrong = number ? wrong_commit(node.text) : "";
+  if (!wrong.empty())
+    commit->wrong(wrong);
+  else if (number)
+    target = CommitId{node.text};
+  else if (auto text = commit->text(wrong_commit))
+    target = CommitId{std::move(*text)};
+  return target;
+}
+
+void read_source(const Value& value, const Origin& origin, EnvironmentFields& environment) {
+  if (value.node().kind == Node::Kind::map) {
+    const NodeEntry* archive = value.node().find("archive");
+    const NodeEntry* backup = value.node().find("backup");
+    if (archive || backup)
+      return value.wrong(std::string("content from ") + (archive ? "an archive" : "a backup") +
+                         " is not supported yet: write keep, empty or an environment's name");
+  }
+  const auto word = value.text([](const std::string& text) {
+    return text == "archive" || text == "backup"
+               ? quote(text) + " is not supported yet: write keep, empty or an environment's name"
+           : text == "adopted"
+               ? "\"adopted\" tells of content found in place and cannot be asked for: write keep"
+               : wrong_name(text);
+  });
+  if (word) environment.source = {ContentSource::parse(*word), mark_of(value, origin)};
+}
+
+std::optional<std::pair<bool, bool>> read_include(const Value& value) {
+  const auto items = value.items();
+  if (!items) return std::nullopt;
+  if (items->empty()) value.wrong("is empty: write databases, files or both");
+  std::pair<bool, bool> include{false, false};
+  for (const Value& item : *items) {
+    const auto word = item.one_of({"databases", "files"});
+    if (!word) continue;
+    bool& part = *word == "databases" ? include.first : include.second;
+    if (part) item.wrong(quote(*word) + " is written twice: remove one");
+    part = true;
+  }
+  return include;
+}
+
+void read_on_promote(const Value& value, Refresh& refresh) {
+  if (value.node().kind != Node::Kind::map) {
+    refresh.on_promote = value.boolean().value_or(true);
+    return;
+  }
+  const Fields fields(value, {"ifOlderThan"});
+  refresh.on_promote = true;
+  if (const auto age =
+          fields.need("ifOlderThan", "write a duration such as 24h, or onPromote: true"))
+    refresh.if_older_than = age->duration(Duration{}, length_max).value_or(Duration{});
+}
+
+std::optional<Refresh> read_refresh(const Value& value) {
+  const Fields fields(value, {"onPromote", "every", "schedule", "timeZone"});
+  if (value.node().kind != Node::Kind::map) return std::nullopt;
+  Refresh refresh;
+  const auto on_promote = fields.find("onPromote");
+  if (on_promote) read_on_promote(*on_promote, refresh);
+  const auto every = fields.find("every"), schedule = fields.find("schedule");
+  if (every) refresh.every = every->duration(minutes(1), length_max);
+  if (schedule) refresh.schedule = schedule->text(wrong_schedule).value_or("");
+  if (const auto zone = fields.find("timeZone")) {
+    refresh.time_zone = zone->text(wrong_time_zone).value_or(refresh.time_zone);
+    if (!schedule) zone->wrong("goes with a schedule only: remove it");
+  }
+  if (!refresh.on_promote && !every && !schedule)
+    value.wrong("never comes: write at least one of onPromote, every or schedule");
+  return refresh;
+}
+
+void read_content(const Value& value, const Origin& origin, EnvironmentFields& environment) {
+  const Fields fields(value, {"source", "generation", "include", "refresh"},
+                      {"sanitizer", "beforeChange"});
+  const auto source = fields.find("source");
+  if (source) read_source(*source, origin, environment);
+  const auto generation = fields.find("generation");
+  if (generation) {
+    if (const auto number = generation->integer(1, generation_max))
+      environment.generation = static_cast<std::uint64_t>(*number);
+  } else if (environment.source && environment.source->value == ContentSource::empty()) {
+    source->wrong("\"empty\" is done once per generation: write generation beside it");
+  }
+  if (const auto include = fields.find("include")) environment.include = read_include(*include);
+  if (const auto refresh = fields.find("refresh"))
+    if (auto read = read_refresh(*refresh))
+      environment.refresh = {std::move(*read), mark_of(*refresh, origin)};
+}
+
+void read_deploy(const Value& value, EnvironmentFields& environment) {
+  const Fields fields(value, {"update", "clearCache", "maintenance", "note", "timeout"},
+                      {"beforeChange"});
+  if (const auto update = fields.find("update")) environment.update = update->boolean();
+  if (const auto clear = fields.find("clearCache")) environment.clear_cache = clear->boolean();
+  if (const auto maintenance = fields.find("maintenance"))
+    if (const auto word = maintenance->one_of({"auto", "always"}))
+      environment.maintenance_always = *word == "always";
+  if (const auto note = fields.find("note")) environment.note = note->text(wrong_line);
+  if (const auto timeout = fields.find("timeout"))
+    environment.timeout = timeout->duration(seconds(1), hours(24));
+}
+
+HttpCheck read_http_check(const Value& value) {
+  const Fields fields(value, {"path", "status", "contains"});
+  HttpCheck check;
+  if (const auto path = fields.find("path"))
+    check.path = path->text(wrong_http_path).value_or(check.path);
+  if (const auto status = fields.find("status"))
+    if (const auto number = status->integer(100, 599)) check.status = static_cast<int>(*number);
+  if (const auto contains = fields.find("contains"))
+    check.contains = contains->text(wrong_line).value_or("");
+  return check;
+}
+
+void read_verify(const Value& value, const Origin& origin, EnvironmentFields& environment) {
+  const Fields fields(value, {"http", "commands", "retryFor"});
+  if (const auto http = fields.find("http")) {
+    std::vector<HttpCheck> checks;
+    const auto items = http->items();
+    if (items && items->size() > checks_max)
+      http->wrong("has more than " + std::to_string(checks_max) + " items: remove some");
+    for (const Value& item : items ? *items : std::vector<Value>{})
+      checks.push_back(read_http_check(item));
+    environment.http = {std::move(checks), mark_of(*http, origin)};
+  }
+  if (const auto commands = fields.find("commands"))
+    environment.verify_commands = commands->texts(wrong_command, checks_max);
+  if (const auto retry = fields.find("retryFor"))
+    environment.retry_for = retry->duration(Duration{}, minutes(10));
+}
+
+std::map<std::string, std::string> read_variables(const Value& value) {
+  std::map<std::string, std::string> variables;
+  for (const auto& [name, entry] : value.entries(wrong_variable))
+    if (auto text = entry.hidden_text(wrong_variable_value)) variables[name] = std::move(*text);
+  return variables;
+}
+
+std::optional<Suspend> read_suspend(const Value& value) {
+  const Fields fields(value, {"reason", "by", "until"});
+  Suspend suspend;
+  if (const auto reason = fields.need("reason", "write why, for those who wait"))
+    suspend.reason = reason->text(wrong_line).value_or("");
+  if (const auto by = fields.find("by")) suspend.by = by->text(wrong_line).value_or("");
+  if (const auto until = fields.find("until")) {
+    const auto text = until->text([](const std::string& time) {
+      return parse_rfc3339(time)
+                 ? ""
+                 : quote(time) + " is not a time: write one like 2026-12-01T00:00:00Z";
+    });
+    if (text) suspend.until = parse_rfc3339(*text);
+  }
+  return suspend;
+}
+
+void refuse_both(const Fields& fields, const EnvironmentFields& environment) {
+  for (const auto& [name, secret] : environment.secrets)
+    if (environment.variables.count(name) > 0)
+      fields.find("secrets")->wrong(quote(name) +
+                                    " is a variable too: keep it in variables or in secrets");
+}
+
+}  // namespace
+
+EnvironmentFields read_environment(const Value& spec, const Origin& origin) {
+  const Fields fields(spec,
+                      {"driver", "code", "content", "url", "previewUrl", "deploy", "verify",
+                       "onFailure", "variables", "secrets", "suspend"},
+                      {"deletionPolicy", "beforeChange", "backup", "backups"});
+  EnvironmentFields environment;
+  if (const auto driver = fields.find("driver"))
+    if (auto name = driver->text(wrong_name))
+      environment.driver = {std::move(*name), mark_of(*driver, origin)};
+  if (const auto code = fields.find("code"))
+    if (auto target = read_code(*code)) {
+      const NodeEntry* from = code->node().find("from");
+      const Value& place = from ? code->below(from->value, "") : *code;
+      environment.code = {std::move(*target), mark_of(place, origin)};
+    }
+  if (const auto content = fields.find("content")) read_content(*content, origin, environment);
+  if (const auto url = fields.find("url")) environment.url = url->text(wrong_web_url);
+  if (const auto preview = fields.find("previewUrl"))
+    environment.preview_url = preview->text(wrong_web_url);
+  if (const auto deploy = fields.find("deploy")) read_deploy(*deploy, environment);
+  if (const auto verify = fields.find("verify")) read_verify(*verify, origin, environment);
+  if (const auto failure = fields.find("onFailure")) {
+    const Fields choices(*failure, {"rollback"}, {"restoreContent", "revertManifest"});
+    if (const auto rollback = choices.find("rollback")) environment.rollback = rollback->boolean();
+  }
+  if (const auto variables = fields.find("variables"))
+    environment.variables = read_variables(*variables);
+  if (const auto secrets = fields.find("secrets"))
+    environment.secrets = read_secrets(*secrets, origin);
+  if (const auto suspend = fields.find("suspend")) environment.suspend = read_suspend(*suspend);
+  refuse_both(fields, environment);
+  return environment;
+}
+
+}  // namespace tidegate

@@ -1,0 +1,112 @@
+#include "schemas/fleet.h"
+
+#include <algorithm>
+
+#include "schemas/fleet_state.h"
+
+namespace tidegate {
+
+struct Fleet::State : FleetState {
+  explicit State(FleetState state) : FleetState(std::move(state)) {}
+};
+
+std::string to_string(const Problem& problem) {
+  const std::string place = problem.file + ":" + std::to_string(problem.line) + ":" +
+                            std::to_string(problem.column) + ": " +
+                            (problem.warning ? "warning: " : "");
+  return place + (problem.path.empty() ? "" : problem.path + ": ") + problem.text;
+}
+
+Fleet::Fleet() : state_(std::make_shared<State>(FleetState{})) {}
+
+Fleet Fleet::with(const std::vector<FileChange>& changes, const std::string& revision,
+                  const std::string& author) const {
+  FleetEdit edit(*state_, revision, author);
+  for (const FileChange& change : changes) edit.replace(change);
+  Fleet next;
+  next.state_ = std::make_shared<State>(edit.settle());
+  return next;
+}
+
+const std::map<std::string, std::shared_ptr<const Site>>& Fleet::sites() const {
+  return state_->sites;
+}
+
+std::shared_ptr<const Site> Fleet::find(const std::string& site) const {
+  const auto found = state_->sites.find(site);
+  return found == state_->sites.end() ? nullptr : found->second;
+}
+
+std::vector<Problem> Fleet::problems() const {
+  std::set<Problem> all;
+  const auto take = [&](const std::vector<Problem>& problems) {
+    all.insert(problems.begin(), problems.end());
+  };
+  state_->files.each([&](const std::string&, const ManifestFile& file) { take(file.problems); });
+  state_->entries.each([&](const std::string&, const SiteEntry& entry) { take(entry.problems); });
+  for (const SharedEntries* entries : {&state_->classes, &state_->drivers})
+    for (const auto& [name, entry] : *entries) {
+      take(duplicates(entry->documents));
+      for (const auto& document : entry->documents) take(document->problems);
+    }
+  return {all.begin(), all.end()};
+}
+
+std::vector<Problem> Fleet::problems_of(const std::string& site) const {
+  const auto entry = state_->entries.find(site);
+  std::vector<Problem> problems;
+  if (entry)
+    std::copy_if(entry->problems.begin(), entry->problems.end(), std::back_inserter(problems),
+                 [](const Problem& problem) { return !problem.warning; });
+  return problems;
+}
+
+std::set<std::string> Fleet::named_sites() const {
+  std::set<std::string> names;
+  state_->entries.each([&](const std::string& name, const SiteEntry&) { names.insert(name); });
+  return names;
+}
+
+const std::string& Fleet::revision() const { return state_->revision; }
+
+std::set<std::string> Fleet::files() const {
+  std::set<std::string> paths;
+  state_->files.each([&](const std::string& path, const ManifestFile&) { paths.insert(path); });
+  return paths;
+}
+
+std::set<std::string> Fleet::changed(const Fleet& before, const Fleet& after) {
+  std::set<std::string> names;
+  const auto differs = [](const SiteEntry* left, const SiteEntry* right) {
+    if (!left || !right || left->problems != right->problems) return true;
+    if (left->good == right->good) return false;
+    return !left->good || !right->good || left->good->invalid != right->good->invalid ||
+           !same_value(*left->good, *right->good);
+  };
+  Shards<SiteEntry>::each_difference(before.state_->entries, after.state_->entries,
+                                     [&](const std::string& name) {
+                                       if (differs(before.state_->entries.find(name).get(),
+                                                   after.state_->entries.find(name).get()))
+                                         names.insert(name);
+                                     });
+  return names;
+}
+
+bool is_manifest_path(const std::string& path) {
+  const auto ends_with = [&](const std::string& end) {
+    return path.size() > end.size() &&
+           path.compare(path.size() - end.size(), end.size(), end) == 0 &&
+           path[path.size() - end.size() - 1] != '/';
+  };
+  if (!ends_with(".yaml") && !ends_with(".yml")) return false;
+  // ".", ".." and "./" lead to a folder, they do not hide one.
+  for (std::size_t start = 0; start < path.size();) {
+    const std::size_t end = std::min(path.find('/', start), path.size());
+    const std::string part = path.substr(start, end - start);
+    if (part.size() > 1 && part[0] == '.' && part != "..") return false;
+    start = end + 1;
+  }
+  return true;
+}
+
+}  // namespace tidegate
