@@ -7,15 +7,21 @@
 namespace tidegate {
 namespace {
 
-template <class... F> struct Match : F... { using F::operator()...; };
-template <class... F> Match(F...) -> Match<F...>;
+template <class... F>
+struct Match : F... {
+  using F::operator()...;
+};
+template <class... F>
+Match(F...) -> Match<F...>;
 
 Resolved named_ref(const std::string& what, const std::string& name, const std::string& ref,
                    const Site& site, const ObservedSite& observed) {
   if (auto it = observed.refs.find(ref); it != observed.refs.end()) return {it->second, {}, false};
   if (!observed.repository_problem.empty()) return {{}, observed.repository_problem, true};
-  return {{}, what + " \"" + name + "\" is not in " + site.repository.url + "; push it, or name another",
-          false};
+  return {
+      {},
+      what + " \"" + name + "\" is not in " + site.repository.url + "; push it, or name another",
+      false};
 }
 
 bool same_origin(const Stamp& stamp, const ContentSpec& want) {
@@ -31,8 +37,9 @@ ContentDifference refresh_of(const ContentSpec& want, const Stamp& stamp, const 
   return out;
 }
 
-ContentDifference content_difference(const Environment& environment, Part part, const ObservedPart& have,
-                                     const Calendar& calendar, Timestamp now) {
+ContentDifference content_difference(const Environment& environment, Part part,
+                                     const ObservedPart& have, const Calendar& calendar,
+                                     Timestamp now) {
   const ContentSpec& want = environment.content;
   if (!want.includes(part) || want.source == ContentSource::keep()) return {};
   if (have.stamp.generation == want.generation) {
@@ -47,12 +54,13 @@ ContentDifference content_difference(const Environment& environment, Part part, 
   return {ContentRow::come_back, *kept, {}, {}};
 }
 
-/// The latest time ≤ now that a schedule names after `taken_at`: looked for in windows that grow, so
-/// that a minutely schedule of long ago does not walk through every minute since.
+/// The latest time ≤ now that a schedule names after `taken_at`: looked for in windows that grow,
+/// so that a minutely schedule of long ago does not walk through every minute since.
 std::optional<Timestamp> last_scheduled(const Refresh& refresh, Timestamp taken_at,
                                         const Calendar& calendar, Timestamp now) {
   using namespace std::chrono;
-  for (Duration window : {Duration(1h), Duration(24h), Duration(24h * 32), Duration(24h * 366 * 5)}) {
+  for (Duration window :
+       {Duration(1h), Duration(24h), Duration(24h * 32), Duration(24h * 366 * 5)}) {
     Timestamp from = std::max(taken_at, now - window);
     std::optional<Timestamp> last;
     for (auto at = calendar.next(refresh.schedule, refresh.time_zone, from); at && *at <= now;
@@ -66,7 +74,8 @@ std::optional<Timestamp> last_scheduled(const Refresh& refresh, Timestamp taken_
 
 }  // namespace
 
-const ObservedEnvironment& observed_of(const ObservedSite& observed, const std::string& environment) {
+const ObservedEnvironment& observed_of(const ObservedSite& observed,
+                                       const std::string& environment) {
   static const ObservedEnvironment nothing;
   auto it = observed.environments.find(environment);
   return it == observed.environments.end() ? nothing : it->second;
@@ -82,9 +91,12 @@ Resolved resolve(const CodeTarget& target, const Site& site, const ObservedSite&
   return std::visit(
       Match{[&](const CommitId& commit) -> Resolved {
               if (!observed.missing_commits.contains(commit)) return {commit, {}, false};
-              if (!observed.repository_problem.empty()) return {{}, observed.repository_problem, true};
-              return {{}, "commit " + commit.hex + " is not in " + site.repository.url +
-                              "; push it, or name another", false};
+              if (!observed.repository_problem.empty())
+                return {{}, observed.repository_problem, true};
+              return {{},
+                      "commit " + commit.hex + " is not in " + site.repository.url +
+                          "; push it, or name another",
+                      false};
             },
             [&](const TagName& tag) {
               return named_ref("tag", tag.text, "refs/tags/" + tag.text, site, observed);
@@ -100,8 +112,9 @@ Resolved resolve(const CodeTarget& target, const Site& site, const ObservedSite&
       target);
 }
 
-std::optional<Timestamp> last_due(const Refresh& refresh, Timestamp taken_at, const Calendar& calendar,
-                                  Timestamp now, std::optional<Timestamp>* next) {
+std::optional<Timestamp> last_due(const Refresh& refresh, Timestamp taken_at,
+                                  const Calendar& calendar, Timestamp now,
+                                  std::optional<Timestamp>* next) {
   std::optional<Timestamp> due;
   if (next) next->reset();
   auto later = [&](std::optional<Timestamp> at) {
@@ -113,7 +126,8 @@ std::optional<Timestamp> last_due(const Refresh& refresh, Timestamp taken_at, co
     later(taken_at + (turns + 1) * *refresh.every);
   }
   if (!refresh.schedule.empty()) {
-    if (auto at = last_scheduled(refresh, taken_at, calendar, now); at && (!due || *at > *due)) due = at;
+    if (auto at = last_scheduled(refresh, taken_at, calendar, now); at && (!due || *at > *due))
+      due = at;
     later(calendar.next(refresh.schedule, refresh.time_zone, std::max(now, taken_at)));
   }
   return due;
@@ -130,10 +144,14 @@ EnvironmentDiff diff(const Site& site, const Environment& environment, const Obs
   }
   if (const auto& want = out.code.want.commit) {
     out.code.rollback = want != seen.commit && seen.proven.contains(*want);
-    if (want != seen.commit) out.code.cause = CodeCause::commit;
-    else if (seen.inputs != seen.wanted_inputs) out.code.cause = CodeCause::inputs;
-    else if (seen.drifted) out.code.cause = CodeCause::drift;
-    else if (!seen.healthy) out.code.cause = CodeCause::unhealthy;
+    if (want != seen.commit)
+      out.code.cause = CodeCause::commit;
+    else if (seen.inputs != seen.wanted_inputs)
+      out.code.cause = CodeCause::inputs;
+    else if (seen.drifted)
+      out.code.cause = CodeCause::drift;
+    else if (!seen.healthy)
+      out.code.cause = CodeCause::unhealthy;
   }
   for (Part part : parts) {
     out.content[part] = content_difference(environment, part, part_of(seen, part), calendar, now);
@@ -141,9 +159,11 @@ EnvironmentDiff diff(const Site& site, const Environment& environment, const Obs
   return out;
 }
 
-std::string step_digest(const Site& site, const Environment& environment, const ObservedEnvironment& seen,
-                        const CommitId& commit, std::optional<Timestamp> refresh_due) {
-  std::string text = site.digest + "\n" + environment.digest + "\n" + seen.wanted_inputs + "\n" + commit.hex;
+std::string step_digest(const Site& site, const Environment& environment,
+                        const ObservedEnvironment& seen, const CommitId& commit,
+                        std::optional<Timestamp> refresh_due) {
+  std::string text =
+      site.digest + "\n" + environment.digest + "\n" + seen.wanted_inputs + "\n" + commit.hex;
   if (refresh_due) text += "\nrefresh " + to_rfc3339(*refresh_due);
   return sha256_hex(text);
 }

@@ -4,7 +4,8 @@
 
 namespace tidegate {
 
-Look Reconciler::look(const Site& site, const std::set<std::string>& retries, const SiteStatus* before) {
+Look Reconciler::look(const Site& site, const std::set<std::string>& retries,
+                      const SiteStatus* before) {
   Look out;
   const Timestamp now = clock_.now();
   auto observed = driver_.observe(site);
@@ -42,8 +43,10 @@ Look Reconciler::reconcile(const Site& site, const std::set<std::string>& retrie
 void Reconciler::start(const Site& site, Look& look, Timestamp now) {
   for (const Step& step : look.plan.ready) {
     auto started = driver_.start(site, step);
-    if (started) look.started.push_back(step);
-    else look.refused.emplace_back(step, std::move(started.error()).within(describe(step.actions)));
+    if (started)
+      look.started.push_back(step);
+    else
+      look.refused.emplace_back(step, std::move(started.error()).within(describe(step.actions)));
   }
   if (!look.plan.ready.empty() && look.again > now + cadence_.busy) {
     look.again = now + cadence_.busy;

@@ -16,11 +16,19 @@ bool launched(const Site& site, const ObservedSite& observed) {
                                               [](const auto& e) { return e.second.launched; });
 }
 
-/// Never the target of anything that changes content: the declared authority of a launched site, and
-/// whatever was recorded as one.
+/// What is gone may have been launched, and nobody can ask it.
+bool something_is_gone(const ObservedSite& observed) {
+  return std::ranges::any_of(observed.environments,
+                             [](const auto& e) { return !e.second.gone.empty(); });
+}
+
+/// Never the target of anything that changes content: the declared authority of a launched site,
+/// and whatever was recorded as one.
 bool is_authority(const Site& site, const ObservedSite& observed, const std::string& environment) {
-  if (observed_of(observed, environment).launched) return true;
-  return launched(site, observed) && site.authority() == environment;
+  const ObservedEnvironment& seen = observed_of(observed, environment);
+  if (seen.launched) return true;
+  const bool doubtful = seen.exists && something_is_gone(observed);
+  return (launched(site, observed) || doubtful) && site.authority() == environment;
 }
 
 /// Rule 1.
@@ -36,7 +44,8 @@ Broken touches_busy(const ObservedSite& observed, const Step& step, const std::s
     const auto* sync = std::get_if<Sync>(&action);
     if (!sync) continue;
     const Operation* operation = busy(sync->from);
-    if (operation && !operation->as_source) return sync->from + " is busy with operation " + operation->id;
+    if (operation && !operation->as_source)
+      return sync->from + " is busy with operation " + operation->id;
   }
   return {};
 }
@@ -52,15 +61,22 @@ Broken skips_a_stage(const Site& site, const ObservedSite& observed, const std::
 }
 
 /// Whether a refresh of this part is due, read from the stamp and the manifest alone (rule 6).
-bool refresh_is_due(const Site& site, const Environment& e, const ObservedEnvironment& seen,
-                    const Sync& sync, const Step& step, const Calendar& calendar, Timestamp now) {
+bool refresh_is_due(const Environment& e, const ObservedEnvironment& seen, const Sync& sync,
+                    const Step& step, const Calendar& calendar, Timestamp now) {
   const Stamp& stamp = part_of(seen, sync.part).stamp;
-  if (!e.content.refresh || stamp.generation != sync.generation || !stamp.taken_at) return false;
-  if (stamp.source != e.content.source && stamp.source.kind != ContentSource::Kind::adopted) return false;
+  if (!e.content.refresh || !e.content.includes(sync.part)) return false;
+  if (stamp.generation != sync.generation || stamp.generation != e.content.generation) return false;
+  if (stamp.source != e.content.source && stamp.source.kind != ContentSource::Kind::adopted) {
+    return false;
+  }
   const Refresh& refresh = *e.content.refresh;
-  if (last_due(refresh, *stamp.taken_at, calendar, now, nullptr)) return true;
-  if (!refresh.on_promote || *stamp.taken_at + refresh.if_older_than > now) return false;
-  (void)site;
+  if (stamp.taken_at && last_due(refresh, *stamp.taken_at, calendar, now, nullptr)) return true;
+  if (!refresh.on_promote) return false;
+  const bool old = stamp.taken_at ? *stamp.taken_at + refresh.if_older_than <= now
+                                  : refresh.if_older_than == Duration::zero();
+  const bool retried = step.asked && std::ranges::find(seen.failures, step.digest,
+                                                       &Failure::digest) != seen.failures.end();
+  if (!old || retried) return false;
   return std::ranges::any_of(step.actions, [&](const Action& a) {
     const auto* promote = std::get_if<Promote>(&a);
     return promote && promote->commit != seen.commit && !seen.proven.contains(promote->commit);
@@ -69,7 +85,8 @@ bool refresh_is_due(const Site& site, const Environment& e, const ObservedEnviro
 
 /// Rules 3 and 6 for one action that changes content.
 Broken breaks_content(const Site& site, const Environment& e, const ObservedSite& observed,
-                      const Action& action, const Step& step, const Calendar& calendar, Timestamp now) {
+                      const Action& action, const Step& step, const Calendar& calendar,
+                      Timestamp now) {
   const ObservedEnvironment& seen = observed_of(observed, e.name);
   const ContentSpec& spec = e.content;
   const bool first = !seen.exists;
@@ -78,44 +95,70 @@ Broken breaks_content(const Site& site, const Environment& e, const ObservedSite
            (first || generation > part_of(seen, part).highest_generation);
   };
   if (const auto* wipe = std::get_if<Wipe>(&action)) {
-    if (is_authority(site, observed, e.name)) return e.name + " is the authority of a launched site";
-    if (wipe->generation == 0) return first ? Broken{} : Broken("it would empty content that is there");
+    if (is_authority(site, observed, e.name))
+      return e.name + " is the authority of a launched site";
+    if (wipe->generation == 0)
+      return first ? Broken{} : Broken("it would empty content that is there");
     if (spec.source != ContentSource::empty() || !undone(wipe->part, wipe->generation)) {
       return Broken("the manifest does not ask for this wipe");
     }
   }
   if (const auto* sync = std::get_if<Sync>(&action)) {
-    if (is_authority(site, observed, e.name)) return e.name + " is the authority of a launched site";
+    if (is_authority(site, observed, e.name))
+      return e.name + " is the authority of a launched site";
     const std::size_t from = site.stage_of(sync->from);
-    if (from == site.stages.size() || sync->from == e.name) return Broken("it copies from no stage above");
-    if (launched(site, observed) && from < site.stage_of(e.name)) return Broken("content flows up");
-    if (spec.source != ContentSource::from(sync->from)) return Broken("the manifest does not name this source");
-    if (!sync->due && !undone(sync->part, sync->generation)) return Broken("the generation is done already");
-    if (sync->due && !refresh_is_due(site, e, seen, *sync, step, calendar, now)) return Broken("no refresh is due");
+    if (from == site.stages.size() || sync->from == e.name)
+      return Broken("it copies from no stage above");
+    const bool up = from < site.stage_of(e.name);
+    if (up && (launched(site, observed) || something_is_gone(observed)))
+      return Broken("content flows up");
+    if (spec.source != ContentSource::from(sync->from))
+      return Broken("the manifest does not name this source");
+    if (!sync->due && !undone(sync->part, sync->generation))
+      return Broken("the generation is done already");
+    if (sync->due && !refresh_is_due(e, seen, *sync, step, calendar, now))
+      return Broken("no refresh is due");
   }
   if (const auto* activate = std::get_if<Activate>(&action)) {
-    if (is_authority(site, observed, e.name)) return e.name + " is the authority of a launched site";
+    if (is_authority(site, observed, e.name))
+      return e.name + " is the authority of a launched site";
     const auto& kept = part_of(seen, activate->part).kept;
     const bool there = std::ranges::any_of(kept, [&](const KeptContent& k) {
       return k.id == activate->content && k.stamp == activate->stamp;
     });
     if (!there) return Broken("the content to bring back is not kept");
     const Stamp& stamp = activate->stamp;
-    const bool named = stamp.generation == spec.generation && spec.includes(activate->part) &&
-                       (stamp.source == spec.source || stamp.source.kind == ContentSource::Kind::adopted);
+    const bool named =
+        stamp.generation == spec.generation && spec.includes(activate->part) &&
+        (stamp.source == spec.source || stamp.source.kind == ContentSource::Kind::adopted);
     if (!named) return Broken("the manifest does not name this content");
   }
   return {};
 }
 
-Broken breaks_declaration(const Site& site, const ObservedEnvironment& seen, const Declare& declare) {
+Broken breaks_declaration(const Site& site, const ObservedEnvironment& seen,
+                          const Declare& declare) {
   const auto& recorded = part_of(seen, declare.part).declared;
   if (recorded.contains(declare.name)) return "\"" + declare.name + "\" is there already";
   const bool named =
       declare.part == Part::databases
-          ? std::ranges::any_of(site.databases, [&](const auto& d) { return d.name == declare.name; })
+          ? std::ranges::any_of(site.databases,
+                                [&](const auto& d) { return d.name == declare.name; })
           : std::ranges::any_of(site.files, [&](const auto& f) { return f.name == declare.name; });
   return named ? Broken{} : Broken("\"" + declare.name + "\" is not declared");
+}
+
+/// Two launched environments in one site could never both be its authority.
+Broken launches_wrongly(const Site& site, const ObservedSite& observed, const Environment& e) {
+  if (site.authority() != e.name || !site.launched) {
+    return Broken("it launches what is not declared launched");
+  }
+  if (!observed_of(observed, e.name).exists) return Broken("it launches what is not there");
+  if (something_is_gone(observed)) return Broken("what is gone may have been launched before");
+  for (const auto& [name, seen] : observed.environments) {
+    if (seen.launched && name != e.name) return name + " is launched already";
+  }
+  return {};
 }
 
 bool only_recovers(const Step& step) {
@@ -124,19 +167,21 @@ bool only_recovers(const Step& step) {
 
 /// Rule 8: an operation that lost its process is the only thing that may be recovered, and while it
 /// is there nothing else may start.
-Broken recovers_wrongly(const ObservedSite& observed, const Step& step, const std::string& running) {
+Broken recovers_wrongly(const ObservedSite& observed, const Step& step,
+                        const std::string& running) {
   const auto& operation = observed_of(observed, step.environment).operation;
   const auto& recover = std::get<Recover>(step.actions[0]);
   if (operation && operation->id == running) return {};
-  if (!operation || operation->id != recover.operation) return "there is no operation " + recover.operation;
+  if (!operation || operation->id != recover.operation)
+    return "there is no operation " + recover.operation;
   if (!operation->interrupted) return "operation " + recover.operation + " is running";
   return {};
 }
 
 }  // namespace
 
-std::optional<std::string> broken_rule(const Site& site, const ObservedSite& observed, const Step& step,
-                                       const Calendar& calendar, Timestamp now,
+std::optional<std::string> broken_rule(const Site& site, const ObservedSite& observed,
+                                       const Step& step, const Calendar& calendar, Timestamp now,
                                        const std::string& running) {
   if (only_recovers(step)) return recovers_wrongly(observed, step, running);
   if (auto broken = touches_busy(observed, step, running)) return broken;
@@ -155,14 +200,14 @@ std::optional<std::string> broken_rule(const Site& site, const ObservedSite& obs
     if (const auto* declare = std::get_if<Declare>(&action)) {
       if (auto broken = breaks_declaration(site, seen, *declare)) return broken;
     }
-    if (std::holds_alternative<Launch>(action) && (site.authority() != e->name || !site.launched)) {
-      return Broken("it launches what is not declared launched");
+    if (std::holds_alternative<Launch>(action)) {
+      if (auto broken = launches_wrongly(site, observed, *e)) return broken;
     }
-    if (auto broken = breaks_content(site, *e, observed, action, step, calendar, now)) return broken;
+    if (auto broken = breaks_content(site, *e, observed, action, step, calendar, now))
+      return broken;
   }
-  const bool failed_before = std::ranges::any_of(seen.failures, [&](const Failure& f) {
-    return f.quarantined && f.digest == step.digest;
-  });
+  const bool failed_before = std::ranges::any_of(
+      seen.failures, [&](const Failure& f) { return f.quarantined && f.digest == step.digest; });
   if (failed_before && !step.asked) return Broken("it failed before and is in quarantine");
   return {};
 }
@@ -173,14 +218,12 @@ std::optional<Hold> held_now(const Site& site, const ObservedSite& observed, con
   const Environment* e = site.find(step.environment);
   if (!e) return Hold{step.environment, "Invalid", "it is not declared any more", {}};
   if (e->suspend && (!e->suspend->until || *e->suspend->until > now)) {
-    return Hold{e->name, "Suspended", "suspended meanwhile: " + e->suspend->reason, e->suspend->until};
+    return Hold{e->name, "Suspended", "suspended meanwhile: " + e->suspend->reason,
+                e->suspend->until};
   }
-  const std::string& authority = site.authority();
+  // An undone launch holds nothing here: what was recorded still protects, by broken_rule.
   for (const auto& [name, seen] : observed.environments) {
-    if (!seen.launched || (name == authority && site.launched)) continue;
-    const bool only_code = std::ranges::all_of(
-        step.actions, [](const Action& a) { return std::holds_alternative<Promote>(a); });
-    if (name != authority || !only_code) {
+    if (seen.launched && name != site.authority()) {
       return Hold{name, "LaunchedOnce", name + " is the authority of a launched site", {}};
     }
   }

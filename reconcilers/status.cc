@@ -16,12 +16,14 @@ const EnvironmentStatus* find(const SiteStatus* status, const std::string& name)
   return it == status->environments.end() ? nullptr : &*it;
 }
 
-void keep_transitions(std::vector<Condition>& now_are, const std::vector<Condition>* before, Timestamp now) {
+void keep_transitions(std::vector<Condition>& now_are, const std::vector<Condition>* before,
+                      Timestamp now) {
   for (Condition& condition : now_are) {
     condition.last_transition = now;
     if (!before) continue;
     auto it = std::ranges::find(*before, condition.type, &Condition::type);
-    if (it != before->end() && it->status == condition.status) condition.last_transition = it->last_transition;
+    if (it != before->end() && it->status == condition.status)
+      condition.last_transition = it->last_transition;
   }
 }
 
@@ -70,7 +72,8 @@ void site_conditions(SiteStatus& status, const Site& site, const ObservedSite& o
   };
   if (!site.invalid.empty()) add("Invalid", site.invalid);
   if (!problem.empty()) add("ObserveFailed", problem);
-  if (!observed.repository_problem.empty()) add("RepositoryUnreachable", observed.repository_problem);
+  if (!observed.repository_problem.empty())
+    add("RepositoryUnreachable", observed.repository_problem);
 }
 
 }  // namespace
@@ -92,7 +95,8 @@ SiteStatus make_status(const Site& site, const ObservedSite& observed, const Pla
     e.desired_commit = resolve(declared->code, site, observed).commit;
     e.desired_content = declared->content;
     e.observed = observed_of(observed, e.name);
-    for (const Hold& hold : plan.held) if (hold.environment == e.name) e.holds.push_back(hold);
+    for (const Hold& hold : plan.held)
+      if (hold.environment == e.name) e.holds.push_back(hold);
     for (const std::string& warning : plan.warnings) {
       if (warning.starts_with(e.name + ": ")) e.warnings.push_back(warning);
     }
@@ -106,9 +110,11 @@ SiteStatus make_status(const Site& site, const ObservedSite& observed, const Pla
   return out;
 }
 
-std::vector<Event> events_between(const SiteStatus* before, const SiteStatus& after, Timestamp now) {
+std::vector<Event> events_between(const SiteStatus* before, const SiteStatus& after,
+                                  Timestamp now) {
   std::vector<Event> out;
-  auto tell = [&](const std::string& environment, const std::string& type, const std::string& message) {
+  auto tell = [&](const std::string& environment, const std::string& type,
+                  const std::string& message) {
     out.push_back({now, after.name, environment, type, message});
   };
   for (const Condition& condition : after.conditions) {
@@ -121,7 +127,8 @@ std::vector<Event> events_between(const SiteStatus* before, const SiteStatus& af
   for (const EnvironmentStatus& e : after.environments) {
     const EnvironmentStatus* old = find(before, e.name);
     const Condition& ready = e.ready();
-    if (old && old->ready().reason == ready.reason && old->ready().message == ready.message) continue;
+    if (old && old->ready().reason == ready.reason && old->ready().message == ready.message)
+      continue;
     if (!old && ready.status == "True") continue;
     tell(e.name, ready.reason, ready.message);
   }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <random>
 #include <sstream>
 #include <string>
@@ -143,6 +144,32 @@ TEST(ExamplesTest, TheFieldReferenceShowsValidDocuments) {
   // Warnings are of the environments that it does not show.
   for (const Problem& problem : fleet_of(blocks).problems())
     EXPECT_TRUE(problem.warning) << to_string(problem);
+}
+
+/// What the field reference shows `tidegate validate` answering, by file.
+std::map<std::string, std::string> reference_answers() {
+  std::istringstream lines(read(manifests / "README.md"));
+  const std::string command = "$ tidegate validate manifests/rejected/";
+  std::map<std::string, std::string> answers;
+  std::string file;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("$ ") || line.starts_with("```")) {
+      file = line.starts_with(command) ? line.substr(command.size()) : "";
+    } else if (!file.empty()) {
+      answers[file] += line + "\n";
+    }
+  }
+  return answers;
+}
+
+TEST(ExamplesTest, TheFieldReferenceShowsRealAnswers) {
+  const auto answers = reference_answers();
+  EXPECT_GE(answers.size(), 4u);
+  for (const auto& [file, answer] : answers) {
+    const Fleet fleet =
+        fleet_of({{"manifests/rejected/" + file, read(manifests / "rejected" / file)}});
+    EXPECT_EQ(told(fleet.problems()), answer);
+  }
 }
 
 /// The preset's commands as the field reference writes them out, below the type's heading.

@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
+#include <set>
 #include <sstream>
 #include <string>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
@@ -245,22 +246,25 @@ std::optional<bool> agreed(const Json& document) {
 
 TEST(SchemaTest, AgreesWithTheProgramOnEveryOddValueInEveryField) {
   int accepted = 0, refused = 0;
-  for (const Json& document :
-       json_documents(read(source / "manifests/examples/every-field.yaml"))) {
-    Json changed = document;
-    std::vector<Json*> values;
-    collect(changed, values);
-    for (Json* value : values) {
-      if (!value->is_primitive() || HasFailure()) continue;
-      const Json before = *value;
+  std::set<std::string> fields;
+  for (Json document : json_documents(read(source / "manifests/examples/every-field.yaml"))) {
+    const Json flat = document.flatten();
+    for (const auto& [pointer, before] : flat.items()) {
+      // One item stands for its list.
+      std::string field = document["kind"];
+      std::copy_if(pointer.begin(), pointer.end(), std::back_inserter(field),
+                   [](unsigned char c) { return !std::isdigit(c); });
+      if (!fields.insert(field).second || HasFailure()) continue;
+      Json& value = document[Json::json_pointer(pointer)];
       for (std::size_t i = 0; i < std::size(odd_texts) + odd_values().size(); ++i) {
-        *value =
+        value =
             i < std::size(odd_texts) ? Json(odd_texts[i]) : odd_values()[i - std::size(odd_texts)];
-        if (const auto verdict = agreed(changed)) ++(*verdict ? accepted : refused);
+        if (const auto verdict = agreed(document)) ++(*verdict ? accepted : refused);
       }
-      *value = before;
+      value = before;
     }
   }
+  EXPECT_GT(fields.size(), 80u);
   EXPECT_GT(accepted, 1'500);
   EXPECT_GT(refused, 10'000);
 }

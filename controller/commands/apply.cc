@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <iostream>
@@ -163,9 +164,14 @@ int conclude(const Options& options, const Apply& apply, const Installation& ins
   bool failed = broken, held = false;
   std::vector<PlannedSite> planned;
   for (const auto& [name, p] : apply.sites()) {
-    std::string problem = p.look.problem ? p.look.problem->message : p.look.bug;
-    if (problem.empty() && !p.look.observed.repository_problem.empty()) problem = p.look.observed.repository_problem;
+    const std::string problem = p.look.problem ? p.look.problem->message : p.look.bug;
     failed |= !problem.empty();
+    // What is gone explains itself; a repository nobody can reach is a failure of this run.
+    const bool gone = std::ranges::any_of(p.look.plan.held, [](const Hold& h) { return h.reason == "EnvironmentGone"; });
+    if (!p.look.observed.repository_problem.empty() && !gone) {
+      std::cerr << "tidegate: " << name << ": " << p.look.observed.repository_problem << "\n";
+      failed = true;
+    }
     held |= !p.look.plan.converged();
     planned.push_back({p.site.get(), &p.look.observed, &p.look.plan, problem});
   }

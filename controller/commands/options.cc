@@ -102,6 +102,9 @@ class Parser {
     state(webserver);
     webserver->add_option("--for", o_.webserver, "nginx or apache, or php-fpm for the pools alone")
         ->check(CLI::IsMember({"nginx", "apache", "php-fpm"}));
+    webserver->add_option("--sockets", o_.sockets, "where PHP-FPM's sockets are (default /run/php)");
+    webserver->add_option("--temporaries", o_.temporaries,
+                          "where each environment has its temporary directory (default /var/lib/php/tidegate)");
     auto* doctor = command("doctor", "what this machine lacks, with the command that mends it",
                            "  tidegate doctor --config /etc/tidegate/tidegate.yaml\n  tidegate doctor --manifests manifests/");
     manifests(doctor, false);

@@ -27,7 +27,8 @@ struct Options {
   Target target;
   std::optional<Duration> timeout;
   bool watch = false, follow = false, dry_run = false;
-  std::string operation, branch, from, to, webserver = "nginx", user_agent, message, commit;
+  std::string operation, branch, from, to, webserver = "nginx", message, commit;
+  std::string sockets = "/run/php", temporaries = "/var/lib/php/tidegate";  ///< webserver
   std::optional<std::uint64_t> generation;
   std::size_t limit = 50;
   std::vector<std::string> words;            ///< exec

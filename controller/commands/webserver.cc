@@ -19,7 +19,10 @@ struct Host {
   const Environment& environment;
   EnvironmentLayout layout;
 
-  std::string socket() const { return "/run/php/tidegate-" + site.name + "-" + environment.name + ".sock"; }
+  std::string sockets, temporaries;
+
+  std::string socket() const { return sockets + "/tidegate-" + site.name + "-" + environment.name + ".sock"; }
+  std::string temporary() const { return temporaries + "/" + site.name + "-" + environment.name; }
   std::string root(const char* link) const {
     const auto& docroot = site.application.docroot;
     return layout.directory() + "/" + link + "/code" + (docroot.empty() || docroot == "." ? "" : "/" + docroot);
@@ -54,25 +57,31 @@ std::vector<std::string> uploads(const Host& h) {
   return out;
 }
 
-void nginx_body(std::ostream& out, const Host& h, const char* link) {
-  out << "    root " << h.root(link) << ";\n"
-      << "    index index.php index.html;\n"
-      << "    location ~ /\\.(?!well-known/) { return 404; }\n";
-  for (const auto& path : uploads(h)) out << "    location ~ ^" << path << "/.*\\.(php|phtml|phar)$ { return 404; }\n";
-  out << "    location / { try_files $uri $uri/ /index.php$is_args$args; }\n"
+void nginx_body(std::ostream& out, const Host& h) {
+  out << "    index index.php index.html;\n"
+      << "    client_max_body_size 64m;\n"
+      << "    location / { try_files $uri $uri/ /index.php$is_args$args; }\n";
+  // Uploads are files and never code. They are the one place where pages can make links.
+  for (const auto& path : uploads(h)) {
+    out << "    location ^~ " << path << "/ {\n"
+        << "        disable_symlinks on from=$document_root" << path << ";\n"
+        << "        location ~ (/\\.|\\.(php|phtml|phar)) { return 403; }\n"
+        << "    }\n";
+  }
+  out << "    location ~ /\\.(?!well-known/) { return 404; }\n"
       << "    location ~ \\.php$ {\n"
       << "        try_files $uri =404;\n"
-      << "        include fastcgi_params;\n"
-      << "        # The release is resolved once for each request: one request, one release.\n"
+      << "        include /etc/nginx/fastcgi_params;\n"
+      << "        # Resolved once for all of a request: it ends in the release that it began in.\n"
       << "        fastcgi_param DOCUMENT_ROOT $realpath_root;\n"
       << "        fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name;\n"
-      << "        fastcgi_param HTTPS $https if_not_empty;\n"
       << "        fastcgi_pass unix:" << h.socket() << ";\n"
       << "    }\n";
 }
 
 void nginx(std::ostream& out, const Host& h) {
   const Address visitors = address_of(h.environment.url);
+  const std::string root = h.root("current");
   out << "# " << h.site.name << "/" << h.environment.name << ": visitors\nserver {\n"
       << "    listen " << visitors.port << (visitors.scheme == "https" ? " ssl" : "") << ";\n"
       << "    server_name " << visitors.host << ";\n";
@@ -80,21 +89,30 @@ void nginx(std::ostream& out, const Host& h) {
     out << "    ssl_certificate /etc/letsencrypt/live/" << visitors.host << "/fullchain.pem;\n"
         << "    ssl_certificate_key /etc/letsencrypt/live/" << visitors.host << "/privkey.pem;\n";
   }
-  out << "    error_page 503 @maintenance;\n"
+  out << "    root " << root << ";\n"
+      << "    if (-e " << h.layout.maintenance() << ") { return 503; }\n"
+      << "    # Nothing has been deployed yet.\n"
+      << "    if (!-e " << root << ") { return 503; }\n"
+      << "    error_page 503 @maintenance;\n"
       << "    location @maintenance {\n"
+      << "        internal;\n"
       << "        default_type text/html;\n"
-      << "        add_header Retry-After 15 always;\n"
-      << "        return 503 \"<!doctype html><title>Maintenance</title><p>This site is being updated. Please try again in a moment.</p>\";\n"
-      << "    }\n"
-      << "    if (-f " << h.layout.maintenance() << ") { return 503; }\n";
-  nginx_body(out, h, "current");
+      << "        add_header Retry-After 5 always;\n"
+      << "        add_header Cache-Control no-store always;\n"
+      << "        return 503 \"<!doctype html><title>Maintenance</title><p>We are back in a moment.</p>\\n\";\n"
+      << "    }\n";
+  nginx_body(out, h);
   out << "}\n";
   if (h.environment.preview_url.empty()) return;
   const Address preview = address_of(h.environment.preview_url);
-  out << "# " << h.site.name << "/" << h.environment.name << ": the prepared release, for verification; no maintenance page here\nserver {\n"
+  out << "# " << h.site.name << "/" << h.environment.name
+      << ": the prepared release, for verification; it does not look at the maintenance file\nserver {\n"
       << "    listen " << preview.host << ":" << preview.port << ";\n"
-      << "    server_name _;\n";
-  nginx_body(out, h, "next");
+      << "    server_name _;\n"
+      << "    root " << h.root("next") << ";\n"
+      << "    if (!-e " << h.root("next") << ") { return 404; }\n"
+      << "    add_header X-Robots-Tag noindex always;\n";
+  nginx_body(out, h);
   out << "}\n";
 }
 
@@ -134,25 +152,38 @@ std::string pool_user(const Host& h) {
 }
 
 void pool(std::ostream& out, const Host& h) {
-  const std::string temporary = "/var/lib/php/tidegate/" + h.site.name + "-" + h.environment.name;
+  const std::string temporary = h.temporary();
   const std::string user = pool_user(h);
-  out << "; " << h.site.name << "/" << h.environment.name << "\n; before the first start: install -d -m 0700"
+  out << "; " << h.site.name << "/" << h.environment.name << ". Before the first start: install -d -m 0700"
       << (user.empty() ? "" : " -o " + user) << " " << temporary << "\n"
       << "[" << h.site.name << "-" << h.environment.name << "]\n";
-  if (!user.empty()) out << "user = " << user << "\ngroup = " << user << "\n";
+  if (!user.empty() && ::geteuid() == 0) {
+    out << "user = " << user << "\ngroup = " << user << "\n"
+        << "listen.owner = www-data\nlisten.group = www-data\nlisten.mode = 0660\n";
+  }
   out << "listen = " << h.socket() << "\n"
-      << "listen.mode = 0660\n" << (user.empty() ? "" : "listen.owner = www-data\nlisten.group = www-data\n")
-      << "pm = ondemand\npm.max_children = 10\npm.process_idle_timeout = 30s\n"
+      << "pm = dynamic\npm.max_children = 8\npm.start_servers = 4\npm.min_spare_servers = 3\npm.max_spare_servers = 8\n"
       << "clear_env = yes\n"
       << "env[TMPDIR] = " << temporary << "\n"
+      << "php_admin_value[open_basedir] = " << h.layout.directory() << "/:" << temporary << "/\n"
+      << "php_admin_value[sys_temp_dir] = " << temporary << "\n"
       << "php_admin_value[upload_tmp_dir] = " << temporary << "\n"
       << "php_admin_value[session.save_path] = " << temporary << "\n"
-      << "php_admin_value[sys_temp_dir] = " << temporary << "\n"
-      << "php_admin_value[open_basedir] = " << h.layout.directory() << "/releases:" << h.layout.content() << ":" << temporary
-      << ":/usr/share/php:/usr/share/zoneinfo\n"
-      << "php_admin_value[opcache.use_cwd] = 1\n"
-      << "php_admin_value[opcache.validate_timestamps] = 1\n"
-      << "php_admin_value[realpath_cache_ttl] = 2\n\n";
+      << "php_admin_value[upload_max_filesize] = 64M\n"
+      << "php_admin_value[post_max_size] = 64M\n"
+      << "php_admin_value[disable_functions] = exec,passthru,shell_exec,system,proc_open,popen,pcntl_exec,dl\n\n";
+}
+
+/// What can be said to the master alone.
+void php_ini(std::ostream& out) {
+  out << "; For php.ini, once for the machine (a file in /etc/php/8.2/fpm/conf.d):\n"
+      << ";   cgi.fix_pathinfo = 0\n"
+      << ";   opcache.validate_permission = 1      one cache for all pools: none is served another's scripts\n"
+      << ";   opcache.validate_timestamps = 1\n"
+      << ";   opcache.revalidate_freq = 0\n"
+      << ";   opcache.revalidate_path = 1\n"
+      << ";   opcache.file_update_protection = 0\n"
+      << ";   opcache.max_accelerated_files = 50000\n\n";
 }
 
 }  // namespace
@@ -166,12 +197,14 @@ int run_webserver(const Options& options) {
   for (const auto& stage : site->stages) {
     const Environment* e = site->find(stage);
     if (!e || !e->driver || (!options.target.environment.empty() && e->name != options.target.environment)) continue;
-    const Host host{*site, *e, layout_of(*site, *e)};
-    any = true;
+    const Host host{*site, *e, layout_of(*site, *e), options.sockets, options.temporaries};
     if (options.webserver == "php-fpm") {
+      if (!any) php_ini(std::cout);
+      any = true;
       pool(std::cout, host);
       continue;
     }
+    any = true;
     if (e->url.empty()) {
       std::cout << "# " << site->name << "/" << e->name << " has no url\n";
       continue;

@@ -201,8 +201,7 @@ Result<std::map<std::string, CommitId>> Mirror::look_up() const {
 
 Result<bool> Mirror::refresh() {
   std::error_code failure;
-  std::filesystem::create_directories(directory_, failure);
-  if (!failure)
+  if (std::filesystem::create_directories(directory_, failure))
     std::filesystem::permissions(directory_, std::filesystem::perms::owner_all, failure);
   if (failure)
     return Error{ErrorKind::transient,

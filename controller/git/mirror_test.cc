@@ -147,6 +147,29 @@ TEST_F(MirrorTest, ClearsAwayWhatAKilledTransferLeft) {
   EXPECT_FALSE(std::filesystem::exists(left));
 }
 
+TEST_F(MirrorTest, PutsManySmallPacksTogetherAndLosesNothing) {
+  tree.write("lost", "unreachable later");
+  const CommitId lost = tree.commit("lost");
+  ASSERT_TRUE(*mirror.refresh());
+  const auto reader = mirror.open();
+  tree.git("commit -q --amend --allow-empty -m root");
+  for (int i = 0; i < 70; ++i) {
+    tree.write("a", std::to_string(i));
+    const CommitId commit = tree.commit("next");
+    ASSERT_TRUE(*mirror.refresh());
+    const auto repository = mirror.open();
+    ASSERT_EQ(*repository->read_blob((*repository->list(commit, "a"))[0].blob, 9),
+              std::to_string(i));
+  }
+  EXPECT_LT(std::stoi(shell("ls '" + mirror.path() + "'/objects/pack/*.pack | wc -l")), 30);
+  EXPECT_EQ(shell("ls '" + mirror.path() + "'/objects/pack/*.idx | wc -l"),
+            shell("ls '" + mirror.path() + "'/objects/pack/*.pack | wc -l"));
+  EXPECT_EQ(shell("git -C '" + mirror.path() + "' fsck --strict --no-dangling"), "");
+  EXPECT_TRUE(mirror.open()->list(lost, ""));
+  // One that was open all the time finds its objects in the pack that replaced theirs.
+  EXPECT_EQ(reader->list(lost, "")->size(), 1u);
+}
+
 TEST_F(MirrorTest, WaitsForAnotherRefreshAndNoLongerThanItsDeadline) {
   tree.commit("first");
   std::filesystem::create_directory(directory / "mirrors");

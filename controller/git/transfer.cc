@@ -15,6 +15,7 @@
 #include <iterator>
 
 #include "controller/git/connection.h"
+#include "controller/git/consolidate.h"
 #include "controller/git/handles.h"
 #include "controller/git/packed_references.h"
 #include "controller/git/transfer_protocol.h"
@@ -126,6 +127,8 @@ Result<TransferAnswer> refresh(const TransferRequest& request, const RemoteUrl& 
     if (auto error = check_received(mirror->get(), *references)) return std::move(*error);
   }
   if (auto error = write_packed_references(request.mirror, after)) return std::move(*error);
+  // What was fetched counts, whether or not this works: the next fetch tries again.
+  static_cast<void>(consolidate(mirror->get(), request.mirror));
   // The first look at an empty repository writes a file without references: nothing changed by it.
   return TransferAnswer{{}, !before.empty() || !references->empty()};
 }

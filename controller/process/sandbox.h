@@ -26,7 +26,8 @@ struct Sandbox {
   std::optional<std::pair<unsigned, unsigned>> user;
   /// The driver's root: nothing below it is visible but the paths above.
   std::string hidden_root;
-  /// More directories or files that are shown empty: secrets, state. They win over the paths above.
+  /// More directories or files that are shown empty: secrets, state. One wins over the same path
+  /// above and what lies over it; a path above that lies inside it is still shown.
   std::vector<std::string> hidden;
   std::size_t processes_max = 512;                    ///< Of the user, as the kernel counts them.
   std::size_t memory_max = std::size_t{2} << 30;      ///< Bytes of private memory of each process.

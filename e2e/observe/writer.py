@@ -125,7 +125,8 @@ def main():
     parser.add_argument("--token-file", required=True, help="holds the value of POST_TOKEN")
     parser.add_argument("--acknowledged", required=True, help="one JSON line a post; appended to")
     parser.add_argument("--every", type=float, default=0.25, help="seconds between two posts")
-    parser.add_argument("--uploads-every", type=int, default=4, help="the first of each N has an upload")
+    parser.add_argument("--uploads-every", type=int, default=4,
+                        help="the first of each N has an upload")
     parser.add_argument("--first", type=int, default=None)
     options = parser.parse_args()
     options.url = options.url.rstrip("/")

@@ -211,7 +211,7 @@ TEST_F(MariaDbCopyTest, SeesOneMomentBesideWriters) {
     auto connection = as(live_, from_);
     run_on(connection, "USE " + from_);
     for (int i = salt; !ending; i += 2) {
-      // The writers never meet on a row, so what refuses one is the copy.
+      // The writers cannot deadlock each other, so what refuses one is the copy.
       const std::string a = std::to_string(i * 7 % 60000 + salt), b = std::to_string(i % 60000 + 1);
       for (const std::string& statement :
            {std::string("BEGIN"), "UPDATE debit SET amount=amount-1 WHERE id=" + a,
@@ -252,6 +252,53 @@ TEST_F(MariaDbCopyTest, SeesOneMomentBesideWriters) {
   one.join();
   two.join();
   EXPECT_EQ(0, refused) << "a writer was refused";
+}
+
+// Small tables and many copies: what is tried again and again is the moment of the two snapshots.
+TEST_F(MariaDbCopyTest, TakesBothItsSnapshotsAtOneMoment) {
+  run("CREATE TABLE debit(id INT PRIMARY KEY, amount BIGINT) ENGINE=InnoDB");
+  run("CREATE TABLE credit(id INT PRIMARY KEY, amount BIGINT) ENGINE=InnoDB");
+  for (const char* table : {"debit", "credit"})
+    run(std::string("INSERT INTO ") + table + " VALUES (1, 0), (2, 0), (3, 0)");
+  std::atomic<bool> ending{false};
+  std::vector<std::thread> writers;
+  for (int id = 1; id <= 3; ++id)
+    writers.emplace_back([&, where = " WHERE id=" + std::to_string(id)] {
+      auto connection = as(live_, from_);
+      run_on(connection, "USE " + from_);
+      while (!ending)
+        for (const std::string& statement :
+             {std::string("BEGIN"), "UPDATE debit SET amount=amount-1" + where,
+              "UPDATE credit SET amount=amount+1" + where, std::string("COMMIT")})
+          run_on(connection, statement);
+    });
+  run("SET GLOBAL log_output='TABLE'");
+  run("TRUNCATE mysql.general_log");
+  for (int round = 0; round < 60; ++round) {
+    to_ = engine_->physical({"acme", "test", "main", "r" + std::to_string(round)});
+    if (round == 0) run("SET GLOBAL general_log=1");
+    auto done = copied(from_, to_, test_);
+    if (round == 0) run("SET GLOBAL general_log=0");
+    EXPECT_TRUE(done) << done.error().message;
+    EXPECT_EQ("0", ask("SELECT SUM(amount) FROM (SELECT amount FROM " + to_ +
+                       ".debit UNION ALL SELECT amount FROM " + to_ + ".credit) s"));
+    EXPECT_TRUE(engine_->drop(to_));
+  }
+  ending = true;
+  for (auto& writer : writers) writer.join();
+  EXPECT_EQ("2", ask("SELECT count(DISTINCT thread_id) FROM mysql.general_log WHERE argument LIKE "
+                     "'START TRANSACTION WITH CONSISTENT SNAPSHOT'"));
+}
+
+TEST_F(MariaDbCopyTest, NeedsNoRightToHoldUpCommits) {
+  run("REVOKE RELOAD ON *.* FROM tidegate@localhost");
+  run("CREATE TABLE a(x INT PRIMARY KEY) ENGINE=InnoDB");
+  run("CREATE TABLE b(x INT PRIMARY KEY) ENGINE=InnoDB");
+  run("INSERT INTO a VALUES (1), (2)");
+  run("INSERT INTO b SELECT x FROM a");
+  EXPECT_EQ(std::nullopt, *engine_->check());
+  copy();
+  for (const char* table : {"a", "b"}) expect_same_rows(table);
 }
 
 TEST_F(MariaDbCopyTest, StartsOverWhenTablesAreAlteredMeanwhile) {

@@ -138,8 +138,9 @@ TEST_F(MariaDbRestoreTest, RefusesWhatIsNoSavedCopy) {
   ASSERT_FALSE(none);
   EXPECT_EQ(ErrorKind::invalid, none.error().kind);
   EXPECT_EQ("'" + saved_ + "' is not a saved copy, or only half of one", none.error().message);
-  int asked = 0;
-  ASSERT_FALSE(engine_->save(physical_, saved_, [&] { return ++asked > 0; }));
+  auto stopped = engine_->save(physical_, saved_, [] { return true; });
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ("stopped while copying '" + physical_ + "'", stopped.error().message);
   EXPECT_FALSE(engine_->restore(saved_, physical_, {}));
   EXPECT_EQ(before_, everything());
   ASSERT_TRUE(engine_->save(physical_, saved_, {}));
@@ -149,6 +150,12 @@ TEST_F(MariaDbRestoreTest, RefusesWhatIsNoSavedCopy) {
 }
 
 TEST_F(MariaDbRestoreTest, GoesOnAfterAKillAtAnyMoment) {
+  ASSERT_TRUE(engine_->save(physical_, saved_, {}));
+  harm();
+  const auto begun = std::chrono::steady_clock::now();
+  ASSERT_TRUE(engine_->restore(saved_, physical_, {}));
+  const std::chrono::nanoseconds whole = std::chrono::steady_clock::now() - begun;
+  ASSERT_TRUE(engine_->drop(saved_));
   int killed = 0;
   for (int round = 0; round < 14; ++round) {
     SCOPED_TRACE(round);
@@ -159,7 +166,7 @@ TEST_F(MariaDbRestoreTest, GoesOnAfterAKillAtAnyMoment) {
       auto done = engine_->restore(saved_, physical_, {});
       ::_exit(done ? 0 : 1);
     }
-    ::usleep(static_cast<useconds_t>(round * 20000));
+    std::this_thread::sleep_for(whole * round / 14);
     ::kill(child, SIGKILL);
     int status = 0;
     ::waitpid(child, &status, 0);

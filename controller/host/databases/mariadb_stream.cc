@@ -154,6 +154,7 @@ class Stream {
       : order_(order), stop_(stop), progress_(progress) {}
 
   Outcome run() {
+    if (stop_ && stop_()) return stopped(order_);
     if (auto opened = open(); !opened) return failed(std::move(opened));
     if (auto outcome = freeze(); outcome) return outcome;
     return move();

@@ -65,7 +65,7 @@ class MariaDbTestServer {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       const std::string command =
           "exec /usr/sbin/mariadbd --no-defaults --skip-networking --event-scheduler=ON "
-          "--innodb-buffer-pool-size=128M --datadir=" +
+          "--innodb-buffer-pool-size=128M --innodb-flush-log-at-trx-commit=0 --datadir=" +
           data + " --socket=" + server->directory_ + "/socket --pid-file=" + server->directory_ +
           "/pid" + user + " >" + server->directory_ + "/server.log 2>&1";
       ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);

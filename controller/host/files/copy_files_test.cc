@@ -228,10 +228,9 @@ TEST(CopyFilesTest, EveryFileThatIsReplacedWholeArrivesWholeUnderManyWriters) {
     put(from + "/" + std::to_string(index % 7) + "/" + std::to_string(index),
         std::string(50000, 'a'));
   }
-  std::atomic<bool> done{false};
   // As applications do: write beside, rename over; and delete, and create anew.
-  const auto write = [&](int seed) {
-    for (int round = seed; !done; ++round) {
+  const auto write = [&](std::stop_token stop, int seed) {
+    for (int round = seed; !stop.stop_requested(); ++round) {
       const int index = round * 37 % 200;
       const std::string folder = from + "/" + std::to_string(index % 7) + "/";
       const std::string path = folder + std::to_string(index);
@@ -253,8 +252,6 @@ TEST(CopyFilesTest, EveryFileThatIsReplacedWholeArrivesWholeUnderManyWriters) {
       ASSERT_EQ(text, std::string(50000, text[0])) << entry.path();
     }
   }
-  done = true;
-  one.join(), two.join();
 }
 
 // `stop` is asked while a file is read, so that it can stand for the page that writes meanwhile.
@@ -325,12 +322,11 @@ TEST(CopyFilesTest, FilesAndDirectoriesSwappedForLinksNeverLeadOut) {
   const std::string folder_link = directory / "folder-link", file_link = directory / "file-link";
   ASSERT_EQ(symlink((directory / "secret").c_str(), folder_link.c_str()), 0);
   ASSERT_EQ(symlink((directory / "secret/file").c_str(), file_link.c_str()), 0);
-  std::atomic<bool> done{false};
-  std::jthread attacker([&] {
+  std::jthread attacker([&](std::stop_token stop) {
     const auto exchange = [](const std::string& one, const std::string& other) {
       syscall(SYS_renameat2, AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE);
     };
-    while (!done) exchange(folder, folder_link), exchange(file, file_link);
+    while (!stop.stop_requested()) exchange(folder, folder_link), exchange(file, file_link);
   });
   for (int round = 0; round < 200; ++round) {
     const std::string to = directory / "to";
@@ -345,8 +341,6 @@ TEST(CopyFilesTest, FilesAndDirectoriesSwappedForLinksNeverLeadOut) {
     }
     ASSERT_TRUE(remove_tree(to, directory.path()));
   }
-  done = true;
-  attacker.join();
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ Handle open_below(int root, std::string_view relative);
 /// The directory in which the last name of `relative` lies; same rules.
 Handle open_parent_below(int root, std::string_view relative);
 
-/// The names in an open directory but "." and "..", sorted; or errno.
+/// The names in an open directory but "." and "..", sorted, each once; or errno.
 struct Listing {
   std::vector<std::string> names;
   int error = 0;

@@ -6,7 +6,6 @@
 #include <sys/mount.h>
 #include <sys/syscall.h>
 
-#include <atomic>
 #include <thread>
 
 #include "controller/host/files/test_directory.h"
@@ -149,27 +148,22 @@ TEST(RemoveTreeTest, ADirectorySwappedForALinkAllTheTimeNeverLeadsOut) {
   const test::Directory directory;
   for (int index = 0; index < 50; ++index) put(directory / "precious/" + std::to_string(index), "");
   const std::string link = directory / "link", real = directory / "a/real";
-  std::atomic<bool> done{false};
-  std::jthread attacker([&] {
+  std::jthread attacker([&](std::stop_token stop) {
     // renameat2 exchanges both in one step: now a directory, now a link to what must stay.
-    while (!done) {
+    while (!stop.stop_requested()) {
       syscall(SYS_renameat2, AT_FDCWD, real.c_str(), AT_FDCWD, link.c_str(), RENAME_EXCHANGE);
     }
   });
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 3000; ++round) {
     // While there is no `real`, nothing can be exchanged.
     ASSERT_TRUE(remove_tree(link, directory.path()));
     ASSERT_EQ(symlink((directory / "precious").c_str(), link.c_str()), 0);
     mkdir((directory / "a").c_str(), 0755);
     mkdir(real.c_str(), 0755);
-    for (int index = 0; index < 30; ++index) {
-      close(open((real + "/" + std::to_string(index) + "x").c_str(), O_CREAT | O_WRONLY, 0644));
-    }
+    close(open((real + "/x").c_str(), O_CREAT | O_WRONLY, 0644));
     const auto removed = remove_tree(directory / "a", directory.path());
     EXPECT_TRUE(removed) << removed.error().message;
   }
-  done = true;
-  attacker.join();
   for (int index = 0; index < 50; ++index) {
     EXPECT_TRUE(exists(directory / "precious/" + std::to_string(index))) << index;
   }
@@ -179,15 +173,14 @@ TEST(RemoveTreeTest, SaysSoWhenSomebodyKeepsWriting) {
   const test::Directory directory;
   mkdir((directory / "a").c_str(), 0755);
   const int handle = open((directory / "a").c_str(), O_RDONLY | O_DIRECTORY);
-  std::atomic<bool> done{false};
-  std::jthread writer([&] {
-    for (int index = 0; !done; ++index) {
+  std::jthread writer([&](std::stop_token stop) {
+    for (int index = 0; !stop.stop_requested(); ++index) {
       close(openat(handle, std::to_string(index % 1000).c_str(), O_CREAT | O_WRONLY, 0644));
     }
   });
   // Either it wins the race, and the writer has no directory any more, or it gives up and says so.
   const auto removed = remove_tree(directory / "a", directory.path());
-  done = true;
+  writer.request_stop();
   writer.join();
   close(handle);
   if (!removed) {

@@ -1,0 +1,7 @@
+CREATE TABLE entries (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  mail TEXT NOT NULL,
+  text TEXT NOT NULL,
+  photo TEXT NOT NULL
+);

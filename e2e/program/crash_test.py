@@ -1,0 +1,358 @@
+"""The program is killed in each phase of each operation, and started again."""
+import os
+import subprocess
+import time
+import unittest
+
+from harness import PROGRAM, Site
+from watch import Gate, Reader, Writer, kill, leftovers, read_json, wait_for_phase
+
+STEPS = ("build", "afterCopy", "install", "updatePending", "maintenanceOn", "maintenanceOff", "clearCache")
+MIGRATION = "<?php $d = new PDO('sqlite:' . substr(getenv('DATABASE_URL'), 10)); $d->exec('{}');"
+
+
+class CrashSite(Site):
+    """Every command of the site waits at the gate."""
+    hooks = STEPS
+
+    def setUp(self):
+        super().setUp()
+        self.gate = Gate(self.journal)
+        self.addCleanup(self.gate.close)
+        self.site["application"]["commands"] = {name: [self.gate.command(name)] for name in self.hooks}
+        for environment in self.environments.values():
+            environment["verify"] = {"commands": [self.gate.command("verify")]}
+        self.watchers = []
+        self.addCleanup(lambda: [watcher.end() for watcher in self.watchers])
+        self.revisions = 0
+
+    def journal(self, environment):
+        return read_json(self.place(environment, ".tidegate", "journal.json"))
+
+    def watch(self, watcher):
+        self.watchers.append(watcher)
+        watcher.start()
+        return watcher
+
+    def commit_page(self, number, **files):
+        return self.commit(str(number), **{"web/index.php": str(number), **files})
+
+    def tell(self):
+        """Commits the manifests of now."""
+        self.revisions += 1
+        self.commit_manifests(f"change {self.revisions}")
+
+    def kill_at(self, controller, *keys):
+        """Kills the controller when commands wait at all these gates; they must be gone with it."""
+        if not self.gate.wait("waiting", keys):
+            with open(self.path("controller.log"), encoding="utf-8") as log:
+                self.fail(f"did not come to {keys}, only to {self.gate.seen[-12:]}\n{log.read()[-3000:]}\n{self.logs()}")
+        kill(controller)
+        self.assertTrue(self.gate.wait("ended", keys, 5), f"a command outlived its controller: {keys}")
+        self.gate.open()
+
+    def settled(self, environment, **wanted):
+        record = read_json(self.place(environment, ".tidegate", "state.json"))
+        if self.journal(environment) or not record or not record["current"]:
+            return False
+        release = self.record(environment)
+        for name, value in wanted.items():
+            if name == "generation":
+                if any(content["generation"] != value for content in release["content"].values()):
+                    return False
+            elif release[name] != value:
+                return False
+        return os.path.realpath(self.place(environment, "current")).endswith("/" + record["current"]) and release["healthy"]
+
+    def converge(self, environment, **wanted):
+        self.until(f"{environment} has {wanted}", lambda: self.settled(environment, **wanted))
+        self.assert_whole(environment)
+
+    def assert_whole(self, *environments):
+        for environment in environments or self.environments:
+            self.assertEqual(leftovers(lambda *names, e=environment: self.place(e, *names)), [], environment)
+            self.assertEqual(self.query(environment, "pragma integrity_check"), [("ok",)])
+
+    def assert_history_is_closed(self):
+        self.until("no operation is open in the history", lambda: all(o["endedAt"] for o in self.history()))
+        self.assertEqual({o["result"] for o in self.history()} - {"succeeded", "undone"}, set())
+
+    def assert_rows(self, writer, environment="live", upto=None):
+        there = {row for (row,) in self.query(environment, "select number from rows")}
+        missing = [number for number in writer.acknowledged[:upto] if number not in there]
+        self.assertEqual(missing, [], f"rows were acknowledged and are gone, of {len(writer.acknowledged)}")
+
+    def begin(self, pages=True):
+        """All three stages are there and run the first page; a writer is at work on Live, a reader everywhere."""
+        self.first = self.commit_page(1)
+        for name in ("test", "live"):
+            self.environments[name]["code"] = {"commit": self.first}
+        controller = self.start_controller()
+        for environment in ("dev", "test", "live"):
+            copied = self.environments[environment].get("content", {}).get("source") == "live"
+            self.converge(environment, commit=self.first, generation=1 if copied else 0)
+        for environment in ("dev", "test", "live"):
+            self.query(environment, "create table rows(number integer)")
+        self.writer = self.watch(Writer(self.place))
+        self.readers = [self.watch(Reader(self.place, e, self.check_page)) for e in ("dev", "test", "live")] if pages else []
+        return controller
+
+    def check_page(self, page, connection):
+        connection.execute("select count(*) from sqlite_master").fetchall()
+        return None if page.strip().isdigit() else f"half a page: {page!r}"
+
+    def end_watch(self):
+        for watcher in self.watchers:
+            watcher.end()
+        for reader in self.readers:
+            self.assertEqual(reader.wrong[:3], [], reader.environment)
+            self.assertGreater(reader.reads, 20, reader.environment)
+        self.assertGreater(len(self.writer.acknowledged), 20)
+        self.assert_rows(self.writer)
+
+
+class Promote(CrashSite):
+    def test_a_promotion_is_killed_at_each_command(self):
+        controller = self.begin()
+        for number, name in enumerate(("build", "verify", "clearCache", "verifyLive"), 2):
+            with self.subTest(name):
+                key = (name, "-" if name == "build" else "dev")
+                self.gate.stop_at(key)
+                commit = self.commit_page(number)
+                self.kill_at(controller, key)
+                self.assertIn(self.page("dev"), (str(number - 1), str(number)))
+                controller = self.start_controller()
+                self.converge("dev", commit=commit)
+                self.assertEqual(self.page("dev"), str(number))
+        self.end_watch()
+        self.assert_history_is_closed()
+
+    def test_a_promotion_is_killed_between_its_commands(self):
+        many = {f"lib/{n}.php": str(n) for n in range(1500)}
+        controller = self.begin()
+        self.commit_page(2, **many)
+        self.until("dev runs the large tree", lambda: self.settled("dev") and self.page("dev") == "2")
+        for number, phase in enumerate(("code", "switch", "verify"), 3):
+            with self.subTest(phase):
+                commit = self.commit_page(number)
+                self.assertEqual(wait_for_phase(self.place("dev", ".tidegate", "journal.json"), {phase}), phase)
+                kill(controller)
+                controller = self.start_controller()
+                self.converge("dev", commit=commit)
+        self.end_watch()
+        self.assert_history_is_closed()
+
+    def test_an_apply_is_killed_and_the_next_one_takes_up(self):
+        self.apply(0)
+        for number, name in enumerate(("verify", "clearCache"), 2):
+            with self.subTest(name):
+                self.gate.stop_at((name, "dev"))
+                commit = self.commit_page(number)
+                self.write_manifests()
+                apply = subprocess.Popen([PROGRAM, "apply", *self.given()], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                self.kill_at(apply, (name, "dev"))
+                self.assertIsNotNone(self.journal("dev"))
+                self.apply(0)
+                self.assertTrue(self.settled("dev", commit=commit))
+                self.assert_whole()
+        self.assert_history_is_closed()
+
+    def test_going_back_to_a_kept_release_is_killed(self):
+        controller = self.begin()
+        commits, releases = [self.first], [self.running("dev")]
+        commits.append(self.commit_page(2))
+        self.converge("dev", commit=commits[1])
+        releases.append(self.running("dev"))
+        for turn, name in enumerate(("verify", "clearCache", "verifyLive")):
+            with self.subTest(name):
+                self.gate.stop_at((name, "dev"))
+                self.environments["dev"]["code"] = {"commit": commits[turn % 2]}
+                self.tell()
+                self.kill_at(controller, (name, "dev"))
+                controller = self.start_controller()
+                self.converge("dev", commit=commits[turn % 2])
+                self.assertEqual(self.running("dev"), releases[turn % 2])
+        self.end_watch()
+        self.assert_history_is_closed()
+
+
+class Content(CrashSite):
+    def test_a_sync_is_killed_at_each_command_and_while_it_copies(self):
+        controller = self.begin()
+        for number in range(800):
+            with open(self.place("live", "current/code/web/uploads", f"{number}.txt"), "w", encoding="utf-8") as out:
+                out.write("upload")
+        generation = 1
+        for name in ("content", "afterCopy", "verify", "clearCache", "verifyLive"):
+            with self.subTest(name):
+                generation += 1
+                if name != "content":
+                    self.gate.stop_at((name, "test"))
+                acknowledged = len(self.writer.acknowledged)
+                self.environments["test"]["content"] = {"source": "live", "generation": generation}
+                self.tell()
+                if name == "content":
+                    self.assertEqual(wait_for_phase(self.place("test", ".tidegate", "journal.json"), {name}), name)
+                    kill(controller)
+                else:
+                    self.kill_at(controller, (name, "test"))
+                self.assertEqual(self.page("test"), "1")
+                controller = self.start_controller()
+                self.converge("test", generation=generation)
+                self.assert_rows(self.writer, "test", acknowledged)
+                self.assertEqual(len(os.listdir(self.place("test", "current/code/web/uploads"))), 800)
+        self.end_watch()
+        self.assert_history_is_closed()
+
+    def test_a_wipe_is_killed_at_each_command(self):
+        controller = self.begin()
+        for generation, name in enumerate(("install", "verify", "clearCache", "verifyLive"), 2):
+            with self.subTest(name):
+                self.query("dev", "create table mine(x)")
+                self.gate.stop_at((name, "dev"))
+                self.environments["dev"]["content"] = {"source": "empty", "generation": generation}
+                self.tell()
+                self.kill_at(controller, (name, "dev"))
+                controller = self.start_controller()
+                self.converge("dev", generation=generation)
+                self.assertEqual(self.query("dev", "select count(*) from sqlite_master"), [(0,)])
+        self.end_watch()
+        self.assert_history_is_closed()
+
+    def test_a_creation_is_killed_at_each_command(self):
+        self.gate.stop_at(("build", "-"), ("install", "dev"), ("verify", "test"), ("clearCache", "live"))
+        controller = self.start_controller()
+        for key in (("build", "-"), ("install", "dev"), ("verify", "test"), ("clearCache", "live")):
+            stops = self.gate.stops - {key}
+            self.kill_at(controller, key)
+            if key == ("build", "-"):
+                for environment in self.environments:
+                    self.assertFalse(os.path.lexists(self.place(environment, "current")))
+            self.gate.stop_at(*stops)
+            controller = self.start_controller()
+        for environment in ("dev", "test", "live"):
+            self.converge(environment, commit=self.first)
+        self.assert_history_is_closed()
+
+
+class Update(CrashSite):
+    """A new commit whose update changes kept databases: `begin` renames a table, `end` renames it back."""
+    updates = ["php begin.php", "update", "php end.php"]
+
+    def setUp(self):
+        super().setUp()
+        self.gate.codes["updatePending"] = 1
+        commands = self.site["application"]["commands"]
+        commands["update"] = [self.gate.command(line) if line == "update" else line for line in self.updates]
+        self.environments["test"]["content"] = self.environments["dev"]["content"] = {"source": "keep"}
+        for environment in self.environments.values():
+            environment["deploy"] = {"update": False}
+
+    def commit_update(self, number):
+        return self.commit_page(number, **{
+            "begin.php": MIGRATION.format(f"insert into updates values ({number}); alter table rows rename to half;"),
+            "end.php": MIGRATION.format("alter table half rename to rows;")})
+
+    def check_page(self, page, connection):
+        """The code of a page and the database it meets are of one update."""
+        wrong = super().check_page(page, connection)
+        (newest,), = connection.execute("select max(number) from updates").fetchall()
+        connection.execute("select count(*) from rows").fetchall()
+        return wrong or (None if newest == int(page) else f"page {page} on a database at {newest}")
+
+    def prepare(self, rounds):
+        """Proves commits from the bottom up, so that all three stages can move at once afterwards."""
+        controller = self.begin(pages=False)
+        commits = {1: self.first}
+        numbers = {"dev": 1, "test": 1, "live": 1}
+        self.environments["dev"]["code"] = {"commit": self.first}
+        for number in (2, 3):
+            commits[number] = self.commit_update(number)
+            self.environments["dev"]["code"] = {"commit": commits[number]}
+            self.tell()
+            self.converge("dev", commit=commits[number])
+            numbers["dev"] = number
+            if number == 2:
+                self.environments["test"]["code"] = {"commit": commits[2]}
+        self.tell()
+        self.converge("test", commit=commits[2])
+        numbers["test"] = 2
+        for number in range(4, 4 + rounds):
+            commits[number] = self.commit_update(number)
+        for name, environment in self.environments.items():
+            environment["deploy"] = {"update": True}
+            self.query(name, "create table updates(number integer)")
+            self.query(name, f"insert into updates values ({numbers[name]})")
+        self.readers = [self.watch(Reader(self.place, e, self.check_page)) for e in ("dev", "test", "live")]
+        return controller, commits, numbers
+
+    def test_an_update_of_kept_content_is_killed_at_each_command(self):
+        rounds = [{"dev": "updatePending", "test": "update", "live": "verify"},
+                  {"dev": "maintenanceOff", "test": "clearCache", "live": "update"},
+                  {"dev": "update", "test": "maintenanceOn", "live": "verifyLive"}]
+        controller, commits, numbers = self.prepare(len(rounds))
+        for stops in rounds:
+            with self.subTest(stops):
+                keys = [(name, environment) for environment, name in stops.items()]
+                self.gate.stop_at(*keys)
+                for name in numbers:
+                    numbers[name] += 1
+                    self.environments[name]["code"] = {"commit": commits[numbers[name]]}
+                self.tell()
+                self.kill_at(controller, *keys)
+                controller = self.start_controller()
+                for name, number in numbers.items():
+                    self.until(f"{name} runs {number}", lambda n=name, c=commits[number]: self.settled(n, commit=c))
+                self.assert_whole()
+                for name, number in numbers.items():
+                    self.assertEqual(self.query(name, f"select count(*) from updates where number = {number}"), [(1,)], name)
+        self.end_watch()
+        self.assertGreater(sum(reader.closed for reader in self.readers), 0)
+        self.assert_history_is_closed()
+
+    def test_a_failing_update_is_killed_on_its_way_back(self):
+        controller, commits, _ = self.prepare(1)
+        self.gate.codes[("update", "live")] = 1
+        # Stopped while the way back runs maintenanceOff: the databases are back, nobody was let in.
+        self.gate.stop_at(("undo", "live"))
+        self.environments["live"]["code"] = {"commit": commits[2]}
+        self.tell()
+        self.kill_at(controller, ("undo", "live"))
+        self.assertTrue(os.path.exists(self.place("live", "maintenance")))
+        self.assertEqual(self.query("live", "select name from sqlite_master order by name"), [("rows",), ("updates",)])
+        self.start_controller()
+        self.until("live is held", lambda: [h["reason"] for h in self.status("live")["holds"]] == ["Quarantined"])
+        self.assert_whole()
+        self.assertIn("update", self.status("live")["holds"][0]["message"])
+        self.assertEqual(self.page("live"), "1")
+        acknowledged = len(self.writer.acknowledged)
+        self.until("the writer is let in again", lambda: len(self.writer.acknowledged) > acknowledged + 20)
+        self.end_watch()
+        self.assertEqual([o["result"] for o in self.history() if o["environment"] == "live"][0], "failed")
+
+    def test_a_way_back_is_killed_after_visitors_were_let_in(self):
+        """The saved copies go first; what is left to undo must not need them, nor forget new rows."""
+        many = {f"lib/{n}.php": str(n) for n in range(1500)}
+        controller, commits, _ = self.prepare(0)
+        commits[4] = self.commit_page(4, **many, **{"begin.php": MIGRATION.format("alter table rows rename to half;")})
+        self.gate.codes[("update", "dev")] = 1
+        self.environments["dev"]["code"] = {"commit": commits[4]}
+        self.tell()
+        saved = None
+        while saved is None or os.path.exists(saved):
+            found = self.journal("dev")
+            if found and found["saved"]:
+                saved = os.path.dirname(found["saved"][0]["savedAs"])
+        kill(controller)
+        self.assertIsNotNone(self.journal("dev"), "the kill came too late")
+        self.assertFalse(os.path.exists(self.place("dev", "maintenance")))
+        self.query("dev", "insert into rows values (-1)")
+        self.start_controller()
+        self.until("dev is held", lambda: [h["reason"] for h in self.status("dev")["holds"]] == ["Quarantined"])
+        self.assert_whole()
+        self.assertEqual(self.query("dev", "select number from rows"), [(-1,)])
+        self.assertEqual(self.page("dev"), "3")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,124 @@
+#pragma once
+// The inside of make_plan, for plan*.cc alone: plan.cc has the sequence, plan_code.cc and
+// plan_content.cc say what becomes of the code and of each part, plan_step.cc makes one step of it.
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "reconcilers/diff.h"
+#include "reconcilers/plan.h"
+
+namespace tidegate {
+
+/// What became of one part, or of the code, of one environment.
+struct Outcome {
+  enum class Kind : std::uint8_t { nothing, act, wait, hold };
+  Kind kind = Kind::nothing;
+  std::vector<Action> actions;  ///< Of act; of wait: what waits, as far as it is known.
+  std::string because;          ///< Of act and wait.
+  Hold held{};                  ///< Of hold.
+
+  static Outcome act(Action action, std::string why) {
+    return {Kind::act, {std::move(action)}, std::move(why), {}};
+  }
+  static Outcome wait(std::vector<Action> actions, std::string why) {
+    return {Kind::wait, std::move(actions), std::move(why), {}};
+  }
+  static Outcome hold(Hold held) { return {Kind::hold, {}, {}, std::move(held)}; }
+};
+
+/// Who needs an environment in this plan: one target, or any number of readers.
+class Claims {
+ public:
+  bool can_write(const std::string& e) const { return !written_.contains(e) && !read_.contains(e); }
+  bool can_read(const std::string& e) const { return !written_.contains(e); }
+  void write(const std::string& e) { written_.insert(e); }
+  void read(const std::string& e) { read_.insert(e); }
+
+ private:
+  std::set<std::string> written_, read_;
+};
+
+/// Builds one Plan. Environments are planned in the order of the stages, so that each knows what
+/// becomes of the ones below it.
+class Planner {
+ public:
+  Planner(const Site& site, const ObservedSite& observed, const Calendar& calendar, Timestamp now,
+          const std::set<std::string>& retries)
+      : site_(site), observed_(observed), calendar_(calendar), now_(now), retries_(retries) {}
+
+  Plan run() &&;
+
+ private:
+  using Kind = Outcome::Kind;
+  using Content = std::map<Part, Outcome>;
+
+  // plan.cc
+  void claim_what_runs();
+  void recover_interrupted();
+  bool authority_moved();
+  void launch();
+  void compare(const Environment& e);
+  void plan_environment(const Environment& e);
+  std::optional<std::string> changed_declaration(const ObservedEnvironment& s) const;
+
+  const ObservedEnvironment& seen(const std::string& e) const { return observed_of(observed_, e); }
+  bool something_is_gone() const;
+  bool launched() const;
+  bool is_protected(const std::string& e) const { return launched() && e == site_.authority(); }
+  bool suspended(const Environment& e) const {
+    return e.suspend && (!e.suspend->until || *e.suspend->until > now_);
+  }
+  bool is_busy(const std::string& e) const;
+  void hold(Hold held);
+  void wait(const std::string& e, std::vector<Action> actions, std::string because,
+            std::optional<Timestamp> until = {});
+  void look_again(Timestamp at);
+  void note_coming(const std::string& e, const std::vector<Action>& actions);
+
+  // plan_code.cc
+  Outcome plan_code(const Environment& e, const CodeDifference& d) const;
+  std::optional<Outcome> not_proven(const Environment& e, const CommitId& want) const;
+  std::optional<Hold> tracked(const Environment& e, const CommitId& commit) const;
+
+  // plan_content.cc
+  Outcome plan_part(const Environment& e, Part part, const Outcome& code) const;
+  Outcome first_content(const Environment& e, Part part) const;
+  Outcome bring(const Environment& e, Part part, std::optional<Timestamp> due,
+                const std::string& because) const;
+  std::optional<std::string> source_waits(const Environment& e) const;
+  Outcome protect(const std::string& e, const std::string& what) const;
+  bool flows_up(const Environment& e) const;
+  bool refreshes_on_promote(const Environment& e, Part part, const Outcome& code) const;
+  Outcome declare(const Environment& e, Part part) const;
+  bool content_moves(const Environment& e) const;
+  bool waits_for_content_of(const Environment& e, const std::string& source) const;
+
+  // plan_step.cc
+  void combine(const Environment& e, Outcome code, Content content);
+  void finish(const Environment& e, Step step);
+  void offer(const Environment& e, Step step);
+  std::optional<Step> content_alone(const Environment& e, const Step& step) const;
+  void tell_suspended(const Environment& e, const Outcome& code, const Content& content);
+
+  const Site& site_;
+  const ObservedSite& observed_;
+  const Calendar& calendar_;
+  const Timestamp now_;
+  const std::set<std::string>& retries_;
+  Claims claims_;
+  std::set<std::string> recovering_;
+  std::map<std::string, EnvironmentDiff> diffs_;           // Of what can be acted upon.
+  std::map<std::string, std::optional<CommitId>> coming_;  // What code an environment is going to.
+  Plan plan_;
+};
+
+const Failure* failure_of(const ObservedEnvironment& seen, const std::string& digest);
+/// When a step that infrastructure failed may be tried again.
+Timestamp retry_at(const Failure& failure);
+const Promote* promote_in(const std::vector<Action>& actions);
+
+}  // namespace tidegate
