@@ -1,6 +1,11 @@
+// Changes are splices at places that the reader marked; each is read again and compared, so that an
+// odd layout ends in a refusal and never in another manifest.
 #include "schemas/edit.h"
 
 #include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "schemas/yaml.h"
@@ -8,44 +13,87 @@
 namespace tidegate {
 namespace {
 
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+struct Splice {
+  std::size_t at = 0, length = 0;
+  std::string text;
+};
+
+/// What a field is given: a number, or text.
+struct Value {
+  std::string text;
+  bool number = false;
+};
+using Fields = std::vector<std::pair<std::string, Value>>;
+
 /// Byte offset of a line and column that count from 1.
 std::size_t offset_of(const std::string& text, int line, int column) {
-  std::size_t at = 0;
+  std::size_t at = line == 1 && text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
   for (int i = 1; i < line; ++i) at = text.find('\n', at) + 1;
-  return at + static_cast<std::size_t>(column) - 1;
+  return std::min(at + static_cast<std::size_t>(column) - 1, text.size());
+}
+std::size_t offset_of(const std::string& text, const Node& node) {
+  return offset_of(text, node.line, node.column);
 }
 
-/// One past the last byte of a scalar that begins at `at`.
-std::size_t scalar_end(const std::string& text, std::size_t at, const Node& scalar) {
-  if (scalar.plain) return at + scalar.text.size();
-  const char quote = text[at];
-  for (++at; at < text.size(); ++at) {
-    if (quote == '"' && text[at] == '\\') ++at;
-    else if (text[at] == quote && quote == '\'' && at + 1 < text.size() && text[at + 1] == '\'') ++at;
-    else if (text[at] == quote) return at + 1;
+/// The quote that stands at a place, or 0.
+char quote_at(const std::string& text, std::size_t at) {
+  return at < text.size() && (text[at] == '"' || text[at] == '\'') ? text[at] : '\0';
+}
+
+/// One past the last byte of a scalar that begins at `at`; nothing when it goes over several lines.
+std::optional<std::size_t> scalar_end(const std::string& text, std::size_t at,
+                                      const std::string& value) {
+  const char quote = quote_at(text, at);
+  if (!quote) {
+    if (text.compare(at, value.size(), value) != 0) return std::nullopt;
+    return at + value.size();
   }
-  return text.size();
-}
-
-bool is_flow(const std::string& text, const Node& map) { return text[offset_of(text, map.line, map.column)] == '{'; }
-
-/// The closing brace of a flow mapping, quotes, comments and nesting minded.
-std::size_t flow_end(const std::string& text, std::size_t at) {
-  int depth = 0;
-  for (; at < text.size(); ++at) {
-    const char c = text[at];
-    if (c == '"' || c == '\'') {
-      Node quoted;
-      at = scalar_end(text, at, quoted) - 1;
-    } else if (c == '#' && std::isspace(static_cast<unsigned char>(text[at - 1]))) {
-      at = text.find('\n', at);
-    } else if (c == '{' || c == '[') {
-      ++depth;
-    } else if ((c == '}' || c == ']') && --depth == 0) {
-      return at;
+  for (++at; at < text.size(); ++at) {
+    const bool doubled = quote == '\'' && text.compare(at, 2, "''") == 0;
+    if (doubled || (quote == '"' && text[at] == '\\')) {
+      ++at;
+    } else if (text[at] == quote) {
+      return at + 1;
     }
   }
-  return std::string::npos;
+  return std::nullopt;
+}
+
+/// One past the last byte of a value written in flow style.
+std::optional<std::size_t> flow_end(const std::string& text, const Node& node) {
+  const std::size_t begin = offset_of(text, node);
+  if (node.kind == Node::Kind::scalar) return scalar_end(text, begin, node.text);
+  if (node.kind == Node::Kind::null) return std::nullopt;
+  const bool map = node.kind == Node::Kind::map;
+  if (begin >= text.size() || text[begin] != (map ? '{' : '[')) return std::nullopt;
+  std::optional<std::size_t> at = begin + 1;
+  if (map && !node.entries.empty()) at = flow_end(text, node.entries.back().value);
+  if (!map && !node.items.empty()) at = flow_end(text, node.items.back());
+  if (!at) return std::nullopt;
+  for (; *at < text.size(); ++*at) {
+    const char c = text[*at];
+    if (c == (map ? '}' : ']')) return *at + 1;
+    if (c == '#') *at = std::min(text.find('\n', *at), text.size());
+  }
+  return std::nullopt;
+}
+
+Node node_of(const Value& value) {
+  Node node;
+  node.kind = Node::Kind::scalar;
+  node.text = value.text;
+  node.plain = value.number;
+  return node;
+}
+
+std::string spelled(const Value& value, char quote) {
+  if (value.number) return value.text;
+  Node plain = node_of(value);
+  plain.plain = true;
+  if (!quote && type_of(plain) != ScalarType::text) quote = '"';
+  return quote ? quote + value.text + quote : value.text;
 }
 
 const Node* child(const Node& map, const std::string& key) {
@@ -62,113 +110,237 @@ std::string scalar_at(const Node& node, const std::vector<std::string>& path) {
   return at->text;
 }
 
-const Node* find_document(const YamlText& yaml, const std::string& site, const std::string& environment) {
-  for (const Node& document : yaml.documents) {
-    if (document.kind != Node::Kind::map) continue;
-    if (scalar_at(document, {"kind"}) == "Environment" && scalar_at(document, {"metadata", "name"}) == environment &&
+std::optional<std::size_t> find_document(const YamlText& yaml, const std::string& site,
+                                         const std::string& environment) {
+  for (std::size_t i = 0; i < yaml.documents.size(); ++i) {
+    const Node& document = yaml.documents[i];
+    if (scalar_at(document, {"kind"}) == "Environment" &&
+        scalar_at(document, {"metadata", "name"}) == environment &&
         scalar_at(document, {"metadata", "site"}) == site) {
-      return &document;
+      return i;
     }
   }
-  return nullptr;
+  return std::nullopt;
 }
 
-/// Adds `key: value` at the end of a mapping, in its own style.
-std::string added(const std::string& text, const Node& map, const std::string& key, const std::string& value) {
-  std::string out = text;
-  if (is_flow(text, map)) {
-    std::size_t end = flow_end(text, offset_of(text, map.line, map.column));
-    while (end > 0 && std::isspace(static_cast<unsigned char>(text[end - 1]))) --end;
-    return out.insert(end, (map.entries.empty() ? "" : ", ") + key + ": " + value);
+/// Adds fields to a mapping, in its own style; nothing when it has none that is known.
+std::optional<Splice> added(const std::string& text, const Node& map, const std::string& key,
+                            const std::string& value) {
+  const std::size_t begin = offset_of(text, map);
+  if (begin < text.size() && text[begin] == '{') {
+    if (map.entries.empty()) return Splice{begin + 1, 0, key + ": " + value};
+    const auto end = flow_end(text, map.entries.back().value);
+    if (!end) return std::nullopt;
+    return Splice{*end, 0, ", " + key + ": " + value};
   }
+  if (map.entries.empty()) return std::nullopt;
   // Before the first key, where neither comments nor nested lines can be in the way.
   const NodeEntry& first = map.entries.front();
   const std::size_t line = offset_of(text, first.line, 1);
-  const std::string indent = text.substr(line, static_cast<std::size_t>(first.column) - 1);
-  if (indent.find_first_not_of(' ') == std::string::npos) return out.insert(line, indent + key + ": " + value + "\n");
-  const std::string spaces(static_cast<std::size_t>(first.column) - 1, ' ');
-  return out.insert(offset_of(text, first.line, first.column), key + ": " + value + "\n" + spaces);
+  const std::size_t end = text.find('\n', line);
+  const bool carriage = end != std::string::npos && end > 0 && text[end - 1] == '\r';
+  const std::string indent(static_cast<std::size_t>(first.column) - 1, ' ');
+  return Splice{offset_of(text, first.line, first.column), 0,
+                key + ": " + value + (carriage ? "\r\n" : "\n") + indent};
 }
 
-std::string replaced(const std::string& text, const Node& scalar, const std::string& value) {
-  const std::size_t at = offset_of(text, scalar.line, scalar.column);
-  return text.substr(0, at) + value + text.substr(scalar_end(text, at, scalar));
+/// A key for a mapping, in quotes where its keys are (JSON is YAML too).
+char quotes_of(const std::string& text, const Node& map) {
+  if (map.entries.empty()) return '\0';
+  return quote_at(text, offset_of(text, map.entries.front().line, map.entries.front().column));
 }
 
-/// Replaces key and value of an entry whose value is a scalar.
-std::string renamed(const std::string& text, const NodeEntry& entry, const std::string& key, const std::string& value) {
-  const std::string with_value = replaced(text, entry.value, value);
-  const std::size_t at = offset_of(text, entry.line, entry.column);
-  Node name;
-  name.text = entry.key;
-  name.plain = text[at] != '"' && text[at] != '\'';
-  return with_value.substr(0, at) + key + with_value.substr(scalar_end(text, at, name));
-}
-
-/// A mapping below `parent`, made when it is missing.
-Result<std::string> set_scalar(std::string text, const std::string& site, const std::string& environment,
-                               const std::vector<std::string>& path, const std::string& value) {
-  const YamlText yaml = read_yaml(text);
-  const Node* at = find_document(yaml, site, environment);
-  if (!at) return Error{ErrorKind::invalid, "the document of " + site + "/" + environment + " cannot be read"};
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    if (at->kind != Node::Kind::map || (at->entries.empty() && !is_flow(text, *at))) {
-      return Error{ErrorKind::invalid, site + "/" + environment + " is written in a way that cannot be edited; change it by hand"};
-    }
-    const Node* next = child(*at, path[i]);
-    if (!next || next->kind == Node::Kind::null) {
-      std::string rest = value;
-      for (std::size_t j = path.size() - 1; j > i; --j) rest = "{" + path[j] + ": " + rest + "}";
-      if (next) return Error{ErrorKind::invalid, path[i] + " of " + site + "/" + environment + " is empty; change it by hand"};
-      return added(text, *at, path[i], rest);
-    }
-    at = next;
+std::string in_flow(const Fields& fields, char quote) {
+  std::string out;
+  for (const auto& [key, value] : fields) {
+    out += (out.empty() ? "" : ", ") + spelled({key}, quote) + ": " + spelled(value, quote);
   }
-  if (at->kind != Node::Kind::scalar) {
-    return Error{ErrorKind::invalid, path.back() + " of " + site + "/" + environment + " is no plain value; change it by hand"};
-  }
-  return replaced(text, *at, value);
+  return "{" + out + "}";
 }
+
+/// Ordered by their places; of two at one place the first stands first.
+std::string spliced(std::string text, std::vector<Splice> splices) {
+  std::ranges::stable_sort(splices, {}, &Splice::at);
+  for (auto it = splices.rbegin(); it != splices.rend(); ++it) {
+    text.replace(it->at, it->length, it->text);
+  }
+  return text;
+}
+
+/// Whether two values say the same, however they are written.
+bool same(const Node& left, const Node& right) {
+  if (left.kind != right.kind || left.text != right.text || type_of(left) != type_of(right) ||
+      left.entries.size() != right.entries.size() || left.items.size() != right.items.size()) {
+    return false;
+  }
+  for (const NodeEntry& entry : left.entries) {
+    const Node* other = child(right, entry.key);
+    if (!other || !same(entry.value, *other)) return false;
+  }
+  return std::ranges::equal(left.items, right.items, same);
+}
+
+/// The mapping below `key`, made when it is missing.
+Node& made(Node& map, const std::string& key) {
+  map.kind = Node::Kind::map;
+  for (NodeEntry& entry : map.entries) {
+    if (entry.key == key) return entry.value;
+  }
+  return map.entries.emplace_back(NodeEntry{key, 1, 1, {}}).value;
+}
+
+/// One document of a text, and the way to change fields of spec.FIELD in it.
+class Editor {
+ public:
+  static Result<Editor> open(const std::string& text, const std::string& site,
+                             const std::string& environment) {
+    Editor out(text, site + "/" + environment);
+    const auto found = find_document(out.yaml_, site, environment);
+    if (!found || !out.yaml_.document_problems[*found].empty()) {
+      return Error{ErrorKind::invalid, "the document of " + out.where_ + " cannot be read"};
+    }
+    out.index_ = *found;
+    return out;
+  }
+
+  const Node* field(const std::string& name) const {
+    const Node* spec = child(document(), "spec");
+    return spec ? child(*spec, name) : nullptr;
+  }
+
+  /// Puts `key` with this value in the place of the only entry of spec.`name`.
+  Result<std::string> rename(const std::string& name, const std::string& key,
+                             const Value& value) const {
+    const NodeEntry& entry = field(name)->entries.front();
+    const std::size_t key_at = offset_of(text_, entry.line, entry.column);
+    const std::size_t value_at = offset_of(text_, entry.value);
+    const auto key_end = scalar_end(text_, key_at, entry.key);
+    const auto value_end = scalar_end(text_, value_at, entry.value.text);
+    if (entry.value.kind != Node::Kind::scalar || !key_end || !value_end) return refuse();
+    Node expected = document();
+    Node& changed = made(made(expected, "spec"), name);
+    changed.entries.clear();
+    made(changed, key) = node_of(value);
+    return checked(
+        {{key_at, *key_end - key_at, spelled({key}, quote_at(text_, key_at))},
+         {value_at, *value_end - value_at, spelled(value, quote_at(text_, value_at))}},
+        expected);
+  }
+
+  /// Sets fields of spec.`name`, all of them given anew or replaced in their places.
+  Result<std::string> set(const std::string& name, const Fields& fields) const {
+    Node expected = document();
+    Node& changed = made(made(expected, "spec"), name);
+    for (const auto& [key, value] : fields) made(changed, key) = node_of(value);
+    const Node* spec = child(document(), "spec");
+    if (!spec) return add(document(), "spec", "{" + name + ": " + in_flow(fields, '\0') + "}", expected);
+    const Node* map = child(*spec, name);
+    if (!map) return add(*spec, name, in_flow(fields, quotes_of(text_, *spec)), expected);
+    if (map->kind == Node::Kind::null) {
+      return Error{ErrorKind::invalid, name + " of " + where_ + " is empty; change it by hand"};
+    }
+    if (map->kind != Node::Kind::map) return refuse();
+    std::vector<Splice> splices;
+    Fields missing;
+    for (const auto& [key, value] : fields) {
+      const Node* old = child(*map, key);
+      if (!old) {
+        missing.emplace_back(key, value);
+        continue;
+      }
+      const std::size_t at = offset_of(text_, *old);
+      const auto end = scalar_end(text_, at, old->text);
+      if (old->kind != Node::Kind::scalar || !end) {
+        return Error{ErrorKind::invalid,
+                     key + " of " + where_ + " is no plain value; change it by hand"};
+      }
+      splices.push_back({at, *end - at, spelled(value, quote_at(text_, at))});
+    }
+    // Into an empty mapping they go as one, for commas stand between them alone.
+    const char quote = quotes_of(text_, *map);
+    if (map->entries.empty()) {
+      const std::string all = in_flow(missing, quote);
+      splices.push_back({offset_of(text_, *map) + 1, 0, all.substr(1, all.size() - 2)});
+    } else {
+      for (const auto& [key, value] : missing) {
+        auto splice = added(text_, *map, spelled({key}, quote), spelled(value, quote));
+        if (!splice) return refuse();
+        splices.push_back(std::move(*splice));
+      }
+    }
+    return checked(std::move(splices), expected);
+  }
+
+  Error refuse() const {
+    return {ErrorKind::invalid,
+            where_ + " is written in a way that cannot be edited; change it by hand"};
+  }
+
+ private:
+  Editor(const std::string& text, std::string where)
+      : text_(text), where_(std::move(where)), yaml_(read_yaml(text)) {}
+
+  const Node& document() const { return yaml_.documents[index_]; }
+
+  Result<std::string> add(const Node& map, const std::string& key, const std::string& value,
+                          const Node& expected) const {
+    if (map.kind != Node::Kind::map) return refuse();
+    auto splice = added(text_, map, spelled({key}, quotes_of(text_, map)), value);
+    if (!splice) return refuse();
+    return checked({std::move(*splice)}, expected);
+  }
+
+  /// The text with these changes, when it says what is expected and nothing else changed.
+  Result<std::string> checked(std::vector<Splice> splices, const Node& expected) const {
+    const std::string out = spliced(text_, std::move(splices));
+    const YamlText after = read_yaml(out);
+    bool good = after.complete == yaml_.complete &&
+                after.documents.size() == yaml_.documents.size() &&
+                after.document_problems[index_].empty();
+    for (std::size_t i = 0; good && i < after.documents.size(); ++i) {
+      good = same(i == index_ ? expected : yaml_.documents[i], after.documents[i]);
+    }
+    if (!good) return refuse();
+    return out;
+  }
+
+  std::string text_, where_;
+  YamlText yaml_;
+  std::size_t index_ = 0;
+};
 
 }  // namespace
 
-bool holds_environment(const std::string& text, const std::string& site, const std::string& environment) {
-  return find_document(read_yaml(text), site, environment) != nullptr;
+bool holds_environment(const std::string& text, const std::string& site,
+                       const std::string& environment) {
+  return find_document(read_yaml(text), site, environment).has_value();
 }
 
 Result<std::string> with_commit(const std::string& text, const std::string& site,
                                 const std::string& environment, const CommitId& commit) {
-  const YamlText yaml = read_yaml(text);
-  const Node* document = find_document(yaml, site, environment);
-  if (!document) return Error{ErrorKind::invalid, "the document of " + site + "/" + environment + " cannot be read"};
-  const Node* spec = child(*document, "spec");
-  const Node* code = spec ? child(*spec, "code") : nullptr;
-  // A commit of digits alone would be read as a number.
-  const bool digits = std::ranges::all_of(commit.hex, [](char c) { return c >= '0' && c <= '9'; });
-  const std::string value = digits || commit.hex.find_first_not_of("0123456789e") == std::string::npos ? "\"" + commit.hex + "\"" : commit.hex;
+  auto editor = Editor::open(text, site, environment);
+  if (!editor) return std::move(editor.error());
+  const Node* code = editor->field("code");
+  if (code && code->kind == Node::Kind::map && code->entries.size() > 1) return editor->refuse();
   if (code && code->kind == Node::Kind::map && code->entries.size() == 1) {
-    return renamed(text, code->entries.front(), "commit", value);
+    return editor->rename("code", "commit", {commit.hex});
   }
-  return set_scalar(text, site, environment, {"spec", "code", "commit"}, value);
+  return editor->set("code", {{"commit", {commit.hex}}});
 }
 
 Result<std::string> with_content(const std::string& text, const std::string& site,
                                  const std::string& environment, const ContentSource& source,
                                  std::uint64_t generation) {
-  const YamlText yaml = read_yaml(text);
-  const Node* document = find_document(yaml, site, environment);
-  const Node* spec = document ? child(*document, "spec") : nullptr;
-  const Node* content = spec ? child(*spec, "content") : nullptr;
-  if (spec && (!content || content->kind == Node::Kind::null)) {
-    return set_scalar(text, site, environment, {"spec", "content"},
-                      "{source: " + to_string(source) + ", generation: " + std::to_string(generation) + "}");
-  }
+  auto editor = Editor::open(text, site, environment);
+  if (!editor) return std::move(editor.error());
+  const Node* content = editor->field("content");
   if (content && child(*content, "refresh") && source.kind != ContentSource::Kind::environment) {
-    return Error{ErrorKind::invalid, site + "/" + environment + " has content.refresh, which goes with an environment as the source; remove it first"};
+    return Error{ErrorKind::invalid,
+                 site + "/" + environment +
+                     " has content.refresh, which goes with an environment as the source; remove it first"};
   }
-  auto edited = set_scalar(text, site, environment, {"spec", "content", "generation"}, std::to_string(generation));
-  if (!edited) return edited;
-  return set_scalar(*edited, site, environment, {"spec", "content", "source"}, to_string(source));
+  return editor->set("content", {{"source", {to_string(source)}},
+                                 {"generation", {std::to_string(generation), true}}});
 }
 
 }  // namespace tidegate

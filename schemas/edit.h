@@ -16,8 +16,8 @@ bool holds_environment(const std::string& text, const std::string& site, const s
 Result<std::string> with_commit(const std::string& text, const std::string& site,
                                 const std::string& environment, const CommitId& commit);
 
-/// The text with `spec.content.source` and `generation` as given; other fields of content stay, but
-/// `refresh` goes when the source is no environment.
+/// The text with `spec.content.source` and `generation` as given; other fields of content stay.
+/// `invalid` as above, and when there is a `refresh` and the source is no environment.
 Result<std::string> with_content(const std::string& text, const std::string& site,
                                  const std::string& environment, const ContentSource& source,
                                  std::uint64_t generation);

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <iostream>
 #include <set>
 
@@ -58,8 +59,11 @@ class Doctor {
     if (driver.sandbox) say("sandbox (bubblewrap)", sandbox_problem().value_or(""));
   }
   static bool empty(const std::string& directory) {
-    auto claimed = ::access(directory.c_str(), W_OK) == 0;
-    return claimed;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+      if (entry.path().filename() != "lost+found") return false;
+    }
+    return !error;
   }
   void look_at_user(const Site& site, const Environment& environment) {
     auto user = user_of(*environment.driver, site.name, environment.name);

@@ -142,6 +142,7 @@ Result<void> HostDriver::begin(const Site& site, const Step& step) {
     if (!step.reuse.empty() && memory.releases.contains(step.reuse)) {
       entry.reuses = true;
       entry.prepared = memory.releases.at(step.reuse);
+      entry.prepared.updated = false;
     } else {
       entry.prepared.id = std::to_string(memory.last_release + 1);
       entry.prepared.created_at = entry.started_at;

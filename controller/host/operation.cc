@@ -113,6 +113,7 @@ void HostOperation::give_up(const Error& error) {
 }
 
 void HostOperation::end_failed(const Error& error) {
+  undoing_ = true;
   auto undone = switched_ ? go_back() : undo();
   if (!undone) {
     say("undoing failed: " + undone.error().message);
@@ -230,6 +231,11 @@ void HostOperation::recover() {
   if (auto loaded = load_variables(journal_.prepared); !loaded) say(loaded.error().message);
   const Error lost{journal_.failure_is_sites ? ErrorKind::site : ErrorKind::transient,
                    journal_.failure.empty() ? "interrupted in phase " + journal_.phase : journal_.failure};
+  const auto recorded = record_.releases.find(journal_.prepared.id);
+  if (switched_ && record_.current == journal_.prepared.id && recorded != record_.releases.end() &&
+      recorded->second.healthy) {
+    return finish(true, "finished after an interruption");  // All but its last lines was written.
+  }
   if (switched_ && journal_.failure.empty()) {
     auto cleared = remove_file(place_.layout.maintenance());
     if (cleared) cleared = remove_file(place_.layout.next());
@@ -243,12 +249,23 @@ void HostOperation::recover() {
 
 Result<void> HostOperation::undo() {
   journal_.phase = "undo";
-  if (auto r = write_journal(place_.layout, journal_); !r) return r;
+  // On a full disk the undoing is what makes room; the journal that is there leads here as well.
+  if (auto r = write_journal(place_.layout, journal_); !r) say(r.error().message);
   place_.services.log.phase(journal_.operation, "undo", {});
   if (auto r = put_databases_back(); !r) return r;
+  if (!journal_.saved.empty() || journal_.maintenance_on) {
+    // Visitors are let in next and write: nothing puts the databases back once more, not after a kill.
+    journal_.saved.clear();
+    journal_.maintenance_on = false;
+    if (!write_journal(place_.layout, journal_)) {
+      if (auto r = drop_release(); !r) return r;
+      if (auto r = write_journal(place_.layout, journal_); !r) return r;
+    }
+  }
   if (auto r = remove_file(place_.layout.maintenance()); !r) return r;
   if (auto r = remove_file(place_.layout.next()); !r) return r;
-  return drop_prepared();
+  if (auto r = drop_release(); !r) return r;
+  return drop_content();
 }
 
 Result<void> HostOperation::put_databases_back() {
@@ -267,7 +284,12 @@ Result<void> HostOperation::put_databases_back() {
   return {};
 }
 
-Result<void> HostOperation::drop_prepared() {
+Result<void> HostOperation::drop_release() {
+  if (journal_.reuses) return {};
+  return remove_tree(place_.layout.release(journal_.prepared.id), place_.layout.releases());
+}
+
+Result<void> HostOperation::drop_content() {
   for (const auto& created : journal_.databases) {
     auto engine = engine_of(created.engine);
     if (!engine) return std::move(engine.error());
@@ -275,9 +297,9 @@ Result<void> HostOperation::drop_prepared() {
   }
   for (const auto& directory : journal_.directories) {
     if (auto r = remove_tree(directory, place_.layout.content()); !r) return r;
+    ::rmdir(directory.substr(0, directory.rfind('/')).c_str());  // Its set's, unless that holds more.
   }
-  if (journal_.reuses) return {};
-  return remove_tree(place_.layout.release(journal_.prepared.id), place_.layout.releases());
+  return {};
 }
 
 /// After visitors were let in: the code goes back, kept content stays as they left it.

@@ -58,7 +58,8 @@ class HostOperation {
   Result<void> undo();
   Result<void> put_databases_back();
   Result<void> go_back();
-  Result<void> drop_prepared();
+  Result<void> drop_release();
+  Result<void> drop_content();
   void end_failed(const Error& error);
   void record_failure(const Error& error);
   void keep_and_retire(const std::string& id);
@@ -87,6 +88,7 @@ class HostOperation {
   std::optional<Build> build_;
   bool held_ = false;                  // The gate refused with a hold: no failure of the step.
   bool switched_ = false;
+  bool undoing_ = false;               // Carried through even when the controller wants to end.
 };
 
 /// Whether visitors already see the release that a journal prepared.

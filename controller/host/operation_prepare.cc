@@ -80,7 +80,7 @@ CommandRun HostOperation::command_run(const char* what, const ReleaseRecord& rel
   CommandRun run = run_in_release(place_, release, variables_);
   run.what = what;
   run.deadline = deadline_;
-  run.stop = [this] { return stopped(); };
+  run.stop = [this] { return stopped() && !undoing_; };
   run.on_line = [this](std::string_view text) { say(std::string(text)); };
   run.mask = &mask_;
   return run;

@@ -5,6 +5,8 @@
 namespace tidegate {
 namespace {
 
+constexpr Duration refused_pause = std::chrono::seconds(2);
+
 /// Only what the next look compares with.
 SiteStatus slim(SiteStatus status) {
   for (auto& e : status.environments) {
@@ -163,13 +165,14 @@ void Controller::look_at(const std::string& name) {
   Look look = reconciler_.reconcile(*site, chronicle_.retries(name), before ? &*before : nullptr);
   note_started(name, look);
   tell(look, before);
-  if (look.problem || !look.refused.empty()) {
-    if (look.problem && look.problem->kind == ErrorKind::invalid) {
-      queue_.add_at(name, look.again, Lane::routine);  // A person must act; the manifest's change wakes it.
-    } else {
-      queue_.add_rate_limited(name, clock_.now());
-    }
-    return;
+  const bool needs_a_person = std::ranges::any_of(
+      look.refused, [](const auto& refused) { return refused.second.kind == ErrorKind::invalid; });
+  if (look.problem && look.problem->kind == ErrorKind::invalid) {
+    return queue_.add_at(name, look.again, Lane::routine);  // Its manifest's change wakes it.
+  }
+  if (look.problem || needs_a_person) return queue_.add_rate_limited(name, clock_.now());
+  if (!look.refused.empty()) {  // Busy: by another process, or all workers. That ends soon.
+    return queue_.add_at(name, clock_.now() + refused_pause + refused_pause * static_cast<int>(draw() * 256) / 256, Lane::changed);
   }
   queue_.forget(name);
   queue_.add_at(name, look.again, Lane::routine);

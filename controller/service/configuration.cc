@@ -24,7 +24,8 @@ std::string absolute(const std::string& base, const std::string& path) {
 
 std::optional<SourceSettings> source(const Value& value, const std::string& file) {
   SourceSettings out;
-  const Fields fields(value, {"name", "url", "ref", "path", "interval", "credentials"}, {"role", "allow"});
+  const Fields fields(value, {"name", "url", "ref", "path", "interval", "credentials", "role"}, {"allow"});
+  if (auto role = fields.find("role")) role->one_of({"platform"}, {"sites"});
   auto name = fields.need("name", "name: fleet");
   auto url = fields.need("url", "url: \"https://git.example.org/fleet.git\"");
   if (name) if (auto text = name->text(wrong_name)) out.name = *text;

@@ -47,7 +47,7 @@ def sign(address, name, mail, text, photo=None):
 
 
 class Reader:
-    """A visitor who asks for a front page again and again, and expects one whole release each time."""
+    """A visitor who asks for a front page again and again and expects it whole, of one release."""
 
     def __init__(self, address):
         self.address, self.answers, self.wrong = address, 0, []

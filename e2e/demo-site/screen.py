@@ -29,13 +29,15 @@ class Screen:
         self.say("   " + self.paint("36", "$ " + text))
 
     def show(self):
-        """Draws the table anew: in its place on a terminal, below it elsewhere; only when changed."""
+        """Draws the table anew when it changed: in its place on a terminal, else below."""
         lines = self._table()
         if lines == self.last:
             return
-        if self.terminal and self.drawn:
-            sys.stdout.write(f"\033[{self.drawn}A\033[J")
-        print("\n".join(lines) + ("" if self.terminal else "\n"), flush=True)
+        if self.drawn:
+            sys.stdout.write(f"\033[{self.drawn}A\033[J" if self.terminal else "\n")
+        whole = "\n".join(lines)
+        # A line that wrapped would take two: what does not fit is cut.
+        print(f"\033[?7l{whole}\033[?7h" if self.terminal else whole, flush=True)
         self.drawn, self.last = len(lines), lines
 
     def _table(self):
@@ -69,6 +71,8 @@ class Screen:
         content = f"from {stamp['source']}, generation {stamp['generation']}"
         if stamp["source"] in ("keep", "empty"):
             content = "its own"
+        elif stamp["takenAt"]:
+            content += f", {stamp['takenAt'][11:19]}"
         state = environment["conditions"][0]["reason"]
         if environment["operation"]:
             state = "/".join(environment["operation"]["actions"]) + ": " \

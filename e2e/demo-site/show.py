@@ -41,6 +41,12 @@ class Show:
             return condition()
         wait_until(what, step, seconds)
         self.screen.show()
+        self.breathe()
+
+    def breathe(self):
+        """Time to read, for whoever watches."""
+        if not self.once:
+            time.sleep(2)
 
     def check(self, what, holds):
         if not holds:
@@ -68,11 +74,9 @@ class Show:
         self.screen.head("a demo world")
         self.say(f"   {world.dir}")
         world.choose_user()
-        isolation = world.isolation()
-        if isolation == "none":
-            self.say("   this machine forbids sandboxes (bwrap does not run), so this demo does "
-                     "without: isolation: none")
-        world.make_repositories(isolation)
+        lack = world.make_repositories()
+        if lack:
+            self.say(f"   without sandboxes (isolation: none), for this machine {lack}")
         self.say("   guestbook/  the site's code    fleet/  the manifests    "
                  "sites/  what Tidegate makes of them")
         if world.user:
@@ -89,6 +93,7 @@ class Show:
         for name, mail, text, with_photo in ENTRIES:
             pages.sign(live, name, mail, text, picture.png() if with_photo else None)
         self.screen.show()
+        self.breathe()
         self.screen.head("Live is launched, Dev asks for its content: two commits in fleet/")
         world.launch()
         self.screen.command("git commit -m 'Launch acme'      # launched: true in acme/site.yaml")
@@ -105,8 +110,9 @@ class Show:
 
     def tidegate(self, *words):
         """Runs a command that writes a commit into fleet/, and tells it as it is typed."""
-        self.screen.command(shlex.join(["tidegate", *words, "--manifests", self.world.path("fleet")]))
-        done = self.world.run(*words, "--manifests", self.world.path("fleet"))
+        words = [*words, "--manifests", self.world.path("fleet")]
+        self.screen.command(shlex.join(["tidegate", *words]))
+        done = self.world.run(*words)
         for line in done.stdout.splitlines():
             if line[:1] in "+-" and line[:3] not in ("+++", "---"):
                 self.say("     " + self.screen.paint("32" if line[0] == "+" else "31", line))
@@ -128,7 +134,7 @@ class Show:
         self.say("   3. roll back: revert the commit that promoted")
         self.say(f"        git -C {fleet} revert --no-edit ':/^Promote'")
         self.say("   And to ask it:")
-        self.say(f"        {program} status --state {shlex.quote(world.path('state.db'))}")
+        self.say(f"        {program} status --state {shlex.quote(world.state)}")
         self.say(f"        {program} explain acme/test --manifests {fleet}")
 
     def try_them(self):
@@ -141,7 +147,8 @@ class Show:
         self.watch_until("Test has both", lambda: self.converged()
                          and self.title("test") == self.title("dev"))
         self.check("Test runs what Dev has proven", "with hearts" in self.title("test"))
-        self.check("Test has Live's entries", "4 entries" in self.title("test"))
+        self.check("Test has Live's entries", "4 entries" in self.title("test")
+                   and b"copied from live at" in pages.get(test)[1])
         pictures = pages.photos(test)
         self.check("Test shows Live's photo", len(pictures) == 1
                    and pages.get(test, pictures[0]) == (200, picture.png()))
@@ -183,7 +190,7 @@ class Show:
         if self.once:
             self.try_them()
             self.screen.head("what was done: tidegate history acme")
-            history = self.world.run("history", "acme", "--state", self.world.path("state.db"))
+            history = self.world.run("history", "acme", "--state", self.world.state)
             for line in history.stdout.splitlines():
                 self.say("   " + line)
             return

@@ -2,6 +2,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -47,6 +48,7 @@ class World:
         self.made_user = False
         self.dir = tempfile.mkdtemp(prefix="tidegate-demo-")
         os.chmod(self.dir, 0o755)
+        self.state = self.path("state", "state.db")
         ports = free_ports(2 * len(ENVIRONMENTS))
         address = [f"http://127.0.0.1:{port}" for port in ports]
         self.addresses = dict(zip(ENVIRONMENTS, address))
@@ -69,25 +71,28 @@ class World:
             self.made_user = True
         self.user = DEMO_USER
 
-    def isolation(self):
-        """Where the machine forbids sandboxes (some containers do), the demo does without."""
-        probe = ["bwrap", "--unshare-user-try", "--unshare-pid", "--ro-bind", "/", "/",
-                 "--proc", "/proc", "--dev", "/dev", "true"]
-        works = subprocess.run(probe, capture_output=True, check=False).returncode == 0
-        return "sandbox" if works else "none"
-
-    def make_repositories(self, isolation):
-        """The code repository with its first commit, and the GitOps repository; the first commit."""
+    def make_repositories(self):
+        """The code repository and the GitOps repository, with their first commits. What the machine
+        lacks for sandboxes, or None: some containers forbid them; the demo then does without."""
         shutil.copytree(os.path.join(HERE, "guestbook"), self.path("guestbook"))
         first = self._first_commit("guestbook", "A guestbook with photos")
         os.makedirs(self.path("sites"))
+        self._write_manifests(first, "sandbox")
+        doctor = self.run("doctor", "--manifests", self.path("fleet"), "--state",
+                          self.state, check=False).stdout
+        lack = re.search("^lacks sandbox.*", doctor, re.MULTILINE)
+        if lack:
+            self._write_manifests(first, "none")
+        self._first_commit("fleet", "Dev, Test and Live of acme")
+        return lack.group(0) if lack else None
+
+    def _write_manifests(self, first, isolation):
         files = fleet.manifests(self.path("sites"), self.user, isolation, self.path("guestbook"),
                                 first, self.addresses, self.previews)
         for name, text in files.items():
             os.makedirs(os.path.dirname(self.path("fleet", name)), exist_ok=True)
             with open(self.path("fleet", name), "w", encoding="utf-8") as file:
                 file.write(text)
-        self._first_commit("fleet", "Dev, Test and Live of acme")
 
     def _first_commit(self, name, message):
         directory = self.path(name)
@@ -139,7 +144,8 @@ class World:
         with open(self.path("tidegate.yaml"), "w", encoding="utf-8") as file:
             file.write("apiVersion: tidegate/v1\nkind: Configuration\n"
                        f"sources: [{{name: fleet, url: {self.path('fleet')}, interval: 1s}}]\n"
-                       f"state: {self.path('state.db')}\nresync: 1m\n")
+                       f"state: {self.state}\nresync: 1m\n")
+        os.makedirs(os.path.dirname(self.state))
         os.symlink(self.program, self.path("tidegate"))
         return self.start([self.program, "controller", "--config", self.path("tidegate.yaml")],
                           "controller.log")
@@ -147,9 +153,8 @@ class World:
     def check_alive(self):
         for process in self.processes:
             if process.poll() is not None:
-                log = "controller.log" if "controller" in process.args else "php.log"
-                raise Trouble(f"{process.args[0]} ended with {process.returncode}; "
-                              f"{log} says:\n{self.tail(log)}")
+                raise Trouble(f"{process.args[0]} ended with {process.returncode}; the web servers' "
+                              f"last words:\n{self.tail('php.log', 3)}")
 
     def tail(self, log, lines=15):
         try:
@@ -186,7 +191,7 @@ class World:
 
     def status(self):
         """The site as `tidegate status -o json` tells it; None before there is anything to tell."""
-        done = self.run("status", "acme", "--state", self.path("state.db"), "-o", "json",
+        done = self.run("status", "acme", "--state", self.state, "-o", "json",
                         check=False)
         return json.loads(done.stdout)["sites"][0] if done.returncode == 0 else None
 

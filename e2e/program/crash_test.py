@@ -1,5 +1,7 @@
 """The program is killed in each phase of each operation, and started again."""
+import json
 import os
+import shutil
 import subprocess
 import time
 import unittest
@@ -338,8 +340,8 @@ class Update(CrashSite):
         self.gate.codes[("update", "dev")] = 1
         self.environments["dev"]["code"] = {"commit": commits[4]}
         self.tell()
-        saved = None
-        while saved is None or os.path.exists(saved):
+        saved, end = None, time.monotonic() + 60
+        while (saved is None or os.path.exists(saved)) and time.monotonic() < end:
             found = self.journal("dev")
             if found and found["saved"]:
                 saved = os.path.dirname(found["saved"][0]["savedAs"])
@@ -352,6 +354,171 @@ class Update(CrashSite):
         self.assert_whole()
         self.assertEqual(self.query("dev", "select number from rows"), [(-1,)])
         self.assertEqual(self.page("dev"), "3")
+
+
+class Damage(CrashSite):
+    """What is not the program's doing: lost and damaged memory, a full disk, closed doors."""
+
+    def everything(self):
+        out = {}
+        for folder, folders, files in os.walk(self.path("root")):
+            for name in [*folders, *files]:
+                path = os.path.join(folder, name)
+                if not os.path.basename(path).startswith("lock"):
+                    out[path] = os.lstat(path).st_mtime_ns
+        return out
+
+    def interrupted_sync(self):
+        """Everything is there; a sync of test was killed while its prepared release was verified."""
+        self.apply(0)
+        self.query("live", "create table rows(number integer)")
+        self.query("live", "insert into rows values (1)")
+        self.environments["test"]["content"]["generation"] = 2
+        self.gate.stop_at(("verify", "test"))
+        self.write_manifests()
+        apply = subprocess.Popen([PROGRAM, "apply", *self.given()], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.kill_at(apply, ("verify", "test"))
+        return self.place("test", ".tidegate", "journal.json")
+
+    def test_a_damaged_journal_is_named_and_nothing_is_touched(self):
+        journal = self.interrupted_sync()
+        with open(journal, "w", encoding="utf-8") as out:
+            out.write('{"operation": "1a1f')
+        before = self.everything()
+        done = self.apply(1)
+        self.assertIn(journal, done.stdout + done.stderr)
+        self.assertEqual(self.everything(), before)
+        os.remove(journal)
+        self.apply(0)
+        self.assertEqual(self.query("test", "select number from rows"), [(1,)])
+
+    def test_a_damaged_memory_is_named_and_nothing_is_touched(self):
+        self.apply(0)
+        record = self.place("live", ".tidegate", "state.json")
+        shutil.copy(record, self.path("state.json"))
+        with open(record, "w", encoding="utf-8") as out:
+            out.write("{}")
+        before = self.everything()
+        done = self.apply(1)
+        self.assertIn(f'damaged record "{record}"', done.stdout + done.stderr)
+        self.assertEqual(self.everything(), before)
+        shutil.copy(self.path("state.json"), record)
+        self.apply(0)
+
+    def test_a_lost_memory_is_rebuilt_and_destroys_nothing(self):
+        self.apply(0)
+        self.site["launched"] = True
+        self.apply(0)
+        for environment in self.environments:
+            self.query(environment, "create table mine(x)")
+            os.remove(self.place(environment, ".tidegate", "state.json"))
+        os.remove(self.path("state.db"))
+        running = {environment: self.running(environment) for environment in self.environments}
+        self.plan(2)  # Nothing but to write down again that it is launched.
+        self.apply(0)
+        for environment in self.environments:
+            self.assertEqual(self.running(environment), running[environment])
+            self.assertEqual(self.query(environment, "select name from sqlite_master"), [("mine",)])
+        self.plan(0)
+
+    def test_a_lost_memory_does_not_forget_a_launch(self):
+        self.apply(0)
+        self.site["launched"] = True
+        self.apply(0)
+        self.query("live", "create table mine(x)")
+        os.remove(self.place("live", ".tidegate", "state.json"))
+        self.site["launched"] = False
+        self.environments["live"]["content"] = {"source": "empty", "generation": 9}
+        self.assertIn("LaunchedOnce", self.apply(3).stdout)
+        self.assertEqual(self.query("live", "select name from sqlite_master"), [("mine",)])
+
+    def test_an_interrupted_operation_is_undone_without_its_secret(self):
+        os.makedirs(self.path("secrets/sites/acme"))
+        secret = self.path("secrets/sites/acme/smtp")
+        with open(secret, "w", encoding="utf-8") as out:
+            out.write("one-two-three-four")
+        self.environments["test"]["secrets"] = {"SMTP": "smtp"}
+        self.interrupted_sync()
+        os.rename(secret, secret + ".away")
+        done = self.apply(3)
+        self.assertIn('smtp', done.stdout)
+        self.assert_whole()
+        os.rename(secret + ".away", secret)
+        self.apply(0)
+        self.assertEqual(self.query("test", "select number from rows"), [(1,)])
+
+    def test_content_that_cannot_be_written_leaves_the_release_running(self):
+        self.apply(0)
+        running = self.running("test")
+        self.environments["test"]["content"]["generation"] = 2
+        content = self.place("test", "content")
+        if os.geteuid() == 0:
+            self.mount("--bind", content, content)
+            subprocess.run(["mount", "-o", "remount,bind,ro", content], check=True)
+        else:
+            os.chmod(content, 0o555)
+        done = self.apply(1)
+        self.assertIn(content, done.stderr + done.stdout)
+        self.assertEqual(self.running("test"), running)
+        self.query("live", "pragma integrity_check")
+        if os.geteuid() == 0:
+            subprocess.run(["umount", content], check=True)
+        else:
+            os.chmod(content, 0o755)
+        self.retry_now()
+        self.apply(0)
+        self.assert_whole()
+
+    def retry_now(self):
+        self.assertEqual(self.run_program("retry", "acme/test", *self.state()).returncode, 0)
+
+    def mount(self, *arguments):
+        subprocess.run(["mount", *arguments], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", arguments[-1]], check=False, stderr=subprocess.DEVNULL)
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting a small disk needs root")
+    def test_a_disk_that_fills_up_is_told_and_left_as_it_was(self):
+        self.mount("-t", "tmpfs", "-o", "size=6m,mode=0755", "tmpfs", self.path("root"))
+        self.apply(0)
+        running = self.running("test")
+        with open(self.place("live", "current/code/web/uploads/large"), "wb") as out:
+            out.write(os.urandom(3 << 20))
+        self.environments["test"]["content"]["generation"] = 2
+        done = self.apply(1)
+        self.assertIn("disk full", done.stderr)
+        self.assertEqual(self.running("test"), running)
+        self.assert_whole()
+        self.assertIn("disk full", self.status("test")["conditions"][0]["message"])
+        os.remove(self.place("live", "current/code/web/uploads/large"))
+        self.retry_now()
+        self.apply(0)
+        self.assertEqual(self.record("test")["content"]["files"]["generation"], 2)
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting a small disk needs root")
+    def test_a_disk_without_a_byte_left_is_told_and_the_release_runs_on(self):
+        self.mount("-t", "tmpfs", "-o", "size=6m,mode=0755", "tmpfs", self.path("root"))
+        controller = self.start_controller()
+        for environment in ("test", "live"):
+            self.converge(environment, generation=1 if environment == "test" else 0)
+        running = self.running("test")
+        self.fill(self.path("root", "foreign"))
+        self.environments["test"]["content"]["generation"] = 2
+        self.tell()
+        self.until("the status says why", lambda: "disk full" in json.dumps(self.status("test")["conditions"]))
+        self.assertEqual(self.running("test"), running)
+        self.assertIsNone(controller.poll())
+        os.remove(self.path("root", "foreign"))
+        self.until("test has its content", lambda: self.settled("test", generation=2), 90)
+        self.assert_whole()
+
+    def fill(self, path):
+        with open(path, "wb", buffering=0) as out:
+            size = 1 << 16
+            while size:
+                try:
+                    out.write(b"x" * size)
+                except OSError:
+                    size //= 2
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ struct WrittenSite {
 
 struct People {
   std::map<std::string, WrittenSite> sites;
+  std::map<std::string, std::vector<WrittenSite>> past;   ///< As each site was committed, to revert to.
+  std::map<std::string, std::vector<std::string>> stages; ///< As they were meant, lowest first.
   /// Every file of the manifests' tree: path → text.
   std::map<std::string, std::string> files() const;
 };

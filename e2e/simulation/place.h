@@ -3,6 +3,7 @@
 // memory, the releases and the journal that the host driver keeps in the environment itself.
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -61,10 +62,12 @@ struct Place {
   /// The release that visitors see.
   const Release& visible() const { return running && running->switched ? running->prepared : current; }
   /// The operation's release becomes the recorded one.
-  void finish(bool healthy, const std::string& environment);
+  void finish(bool healthy);
   /// Back to the release before; the failure, if it is one, is recorded.
   void undo(const std::optional<Failure>& failure);
   void record(const Failure& failure);
+  /// Which content a commit ran on is known only of content that is still there.
+  void forget_content();
 };
 
 /// One site: its environments, its code, its secrets.
@@ -73,6 +76,7 @@ struct Estate {
   std::map<std::string, CommitId> refs;          ///< In the repository.
   std::map<std::string, CommitId> known_refs;    ///< In the mirror.
   std::vector<CommitId> commits;
+  std::set<CommitId> mirrored;
   std::set<CommitId> bad;                        ///< Commits that fail wherever they are tried.
   bool repository_reachable = true;
   int secret = 1;                                ///< Content of the one secret; 0: it is not there.

@@ -42,13 +42,19 @@ struct Faults {
   int commits = 0, drift = 0, crash = 0, git = 0, code_git = 0, gone = 0, secret = 0, retry = 0;
 };
 
+/// How often a World's manifests are asked for.
+inline constexpr Duration poll_interval = std::chrono::seconds(30);
+
 class World final : public Driver,
                     public ManifestSource,
                     public Clock,
                     public Calendar,
                     public Chronicle {
  public:
+  /// Some sites of any stages, most of them launched.
   World(std::uint64_t seed, int sites);
+  /// One site, "acme".
+  World(std::uint64_t seed, const std::vector<std::string>& stages, bool launched);
 
   // ---- the ports of the loop ----
   Result<ObservedSite> observe(const Site& site) override;
@@ -88,6 +94,8 @@ class World final : public Driver,
   Place& place(const std::string& site, const std::string& e) { return estates.at(site).places[e]; }
   /// The manifest as the controller knows it.
   std::shared_ptr<const Site> known(const std::string& site) const;
+  bool knows_everything() const;                      ///< The controller has read the newest commit.
+  std::string inputs_of(const std::string& site, const Site& manifest, const Environment& e) const;
   /// The truth about a site, as a driver that reads everything would tell it.
   ObservedSite truth(const Site& site) const;
 
@@ -111,26 +119,32 @@ class World final : public Driver,
   bool fail_reply = false;
   int started = 0, refused = 0, refreshes = 0;
   std::map<std::string, std::string> statuses;        ///< What was told last, without times of looks.
-  int status_changes = 0;
+  std::map<std::string, int> status_changes;
+  std::map<std::string, Timestamp> last_start;        ///< By "site/environment".
 
  private:
+  void found(const std::string& name, const std::vector<std::string>& stages, bool launched);
+  void restart();
+  Timestamp next_event() const;
   bool lost_request();
   bool lost_reply();
   ObservedEnvironment observe_place(const Estate& estate, const Site& site, const std::string& e) const;
-  std::string inputs_of(const Estate& estate, const Site& site, const Environment& e) const;
   Result<void> refuse(const std::string& site, const Step& step, const std::string& why);
+  void judge_start(const Site& site, const Step& step);
   void record_launch(const Site& site, const Step& step);
+  Release prepare(const Site& site, const Step& step, const Place& place, Running& running) const;
   void begin(const Site& site, const Step& step);
   void begin_recovery(const Site& site, const Step& step);
-  Release prepare(const Site& site, const Step& step, Place& place, Running& running);
-  std::optional<std::pair<std::string, bool>> gate(const Site& site, const Running& running);
+  std::optional<std::pair<std::string, bool>> gate(const Site& site, const Running& running) const;
   void advance();
   bool advance_one(const std::string& site, const std::string& e, Place& place);
   void try_switch(const std::string& site, const std::string& e, Place& place);
-  void end_recovery(const std::string& site, const std::string& e, Place& place);
-  void tell_end(const std::string& site, const std::string& e, const std::string& how);
-  Timestamp next_event() const;
-  void restart();
+  void end_verification(const std::string& site, const std::string& e, Place& place);
+  void fail(const std::string& site, const std::string& e, Place& place, std::optional<bool> by_site,
+            const std::string& why);
+  void end_undo(const std::string& site, const std::string& e, Place& place);
+  void remember_failure(const std::string& site, const Running& running);
+  void tell_end(const std::string& site);
 
   std::map<std::string, ObservedSite> yesterday_;     // What a stale read shows.
   bool fresh_ = false;                                // The last observation was the truth.

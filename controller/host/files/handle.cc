@@ -153,8 +153,7 @@ Listing list(int directory) {
   closedir(stream);
   std::sort(listing.names.begin(), listing.names.end());
   // A name removed and created again meanwhile can be read twice.
-  listing.names.erase(std::unique(listing.names.begin(), listing.names.end()),
-                      listing.names.end());
+  listing.names.erase(std::unique(listing.names.begin(), listing.names.end()), listing.names.end());
   return listing;
 }
 

@@ -162,7 +162,10 @@ TEST(RemoveTreeTest, ADirectorySwappedForALinkAllTheTimeNeverLeadsOut) {
     mkdir(real.c_str(), 0755);
     close(open((real + "/x").c_str(), O_CREAT | O_WRONLY, 0644));
     const auto removed = remove_tree(directory / "a", directory.path());
-    EXPECT_TRUE(removed) << removed.error().message;
+    // It may lose the race ten times running; what counts is what it never touches.
+    if (!removed) {
+      EXPECT_EQ(removed.error().kind, ErrorKind::transient) << removed.error().message;
+    }
   }
   for (int index = 0; index < 50; ++index) {
     EXPECT_TRUE(exists(directory / "precious/" + std::to_string(index))) << index;

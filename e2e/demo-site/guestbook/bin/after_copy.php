@@ -3,6 +3,8 @@
 
 require __DIR__ . '/../lib/here.php';
 
-$masked = database()->exec("UPDATE entries SET mail = 'guest-' || id || '@example.invalid'
-                            WHERE mail <> ''");
+$database = database();
+$masked = $database->exec("UPDATE entries SET mail = 'guest-' || id || '@example.invalid'
+                           WHERE mail <> ''");
 echo "masked $masked mail addresses\n";
+$database->exec("UPDATE origin SET copied_at = time('now')");

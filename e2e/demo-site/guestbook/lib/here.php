@@ -1,5 +1,5 @@
 <?php
-// What a page or a command may know of where it runs: the two files beside its code.
+// What a page or a command may know of where it runs: the variables of its release, and its content.
 
 /** The NAME=value lines that Tidegate wrote for this release. */
 function variables(): array
@@ -24,19 +24,13 @@ function database(): PDO
     ]);
 }
 
-/** Where the database came from, for people: "its own", "copied from live, 12:31:08 UTC". */
-function content_source(): string
+/** Where the content comes from, for people: "its own", "copied from live at 12:31:08". */
+function content_source(PDO $database): string
 {
-    $record = json_decode((string) @file_get_contents(__DIR__ . '/../../release.json'), true);
-    $stamp = $record['content']['databases'] ?? null;
-    if ($stamp === null) {
-        return 'unknown';
-    }
-    if (in_array($stamp['source'], ['keep', 'empty'], true)) {
-        return 'its own';
-    }
-    $taken = $stamp['takenAt'] ? ', ' . substr($stamp['takenAt'], 11, 8) . ' UTC' : '';
-    return "copied from {$stamp['source']}, generation {$stamp['generation']}$taken";
+    $origin = $database->query('SELECT * FROM origin')->fetch();
+    return $origin['copied_at'] === null
+        ? 'its own'
+        : "copied from {$origin['environment']} at {$origin['copied_at']}";
 }
 
 function html(string $text): string

@@ -5,3 +5,9 @@ CREATE TABLE entries (
   text TEXT NOT NULL,
   photo TEXT NOT NULL
 );
+
+-- One row, so that a page can say where its content comes from.
+CREATE TABLE origin (
+  environment TEXT NOT NULL,
+  copied_at TEXT
+);

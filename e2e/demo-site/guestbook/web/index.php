@@ -28,7 +28,7 @@ $title = NAME . ': ' . count($entries) . (count($entries) === 1 ? ' entry, ' : '
   <b><?= html($environment) ?></b>
   <span>release <code><?= html($variables['TIDEGATE_RELEASE']) ?></code></span>
   <span>commit <code><?= html(substr($variables['TIDEGATE_COMMIT'], 0, 7)) ?></code></span>
-  <span>content <code><?= html(content_source()) ?></code></span>
+  <span>content <code><?= html(content_source($database)) ?></code></span>
   <?php if ($masked > 0): ?><span><?= $masked ?> mail addresses masked</span><?php endif ?>
 </header>
 <main>

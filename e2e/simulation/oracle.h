@@ -1,0 +1,31 @@
+#pragma once
+// What must never happen and what must be in the end, judged on the truth and on manifests alone.
+// Never asks make_plan() or diff(): the planner does not mark its own homework.
+
+#include <optional>
+#include <string>
+
+#include "e2e/simulation/place.h"
+#include "schemas/site.h"
+
+namespace tidegate {
+
+/// Why carrying out a step now would break a rule of DESIGN § 5, or nothing. Asked when a step starts
+/// and when it switches.
+std::optional<std::string> forbidden(const Site& site, const Estate& estate, const Step& step,
+                                     Timestamp now);
+
+/// What a failed step is remembered by: nothing of this may be the same when it is tried again.
+std::string made_of(const Site& site, const std::string& inputs, const Step& step);
+
+/// Whether the launched authority still has the content it had, in what visitors see.
+std::optional<std::string> overwritten(const Estate& estate);
+
+/// The time at which a refresh of content taken then falls due next; nothing without one.
+std::optional<Timestamp> due_after(const Refresh& refresh, Timestamp taken_at);
+
+/// What of a site is not as its manifest says, or nothing.
+std::optional<std::string> unconverged(const Site& site, const Estate& estate,
+                                       const std::map<std::string, std::string>& wanted_inputs);
+
+}  // namespace tidegate

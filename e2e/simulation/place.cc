@@ -1,0 +1,78 @@
+#include "e2e/simulation/place.h"
+
+#include <algorithm>
+
+namespace tidegate {
+namespace {
+
+constexpr std::size_t keep_releases = 3;
+
+std::string databases_of(const Release& release) {
+  auto it = release.content.find(Part::databases);
+  return it == release.content.end() ? std::string() : it->second.id;
+}
+
+}  // namespace
+
+void Place::record(const Failure& failure) {
+  auto it = std::ranges::find(failures, failure.digest, &Failure::digest);
+  const int attempts = it == failures.end() ? 1 : it->attempts + 1;
+  if (it != failures.end()) failures.erase(it);
+  std::erase_if(failures, [](const Failure& f) { return !f.quarantined; });
+  failures.push_back(failure);
+  failures.back().attempts = attempts;
+}
+
+void Place::undo(const std::optional<Failure>& failure) {
+  if (running->switched) updated_since |= running->prepared.updated;
+  if (failure) record(*failure);
+  std::erase_if(failures, [](const Failure& f) { return f.digest.starts_with("recover "); });
+  running.reset();
+}
+
+void Place::finish(bool healthy) {
+  Release made = running->prepared;
+  made.healthy = healthy;
+  const bool same = exists && databases_of(current) == databases_of(made);
+  updated_since = same && (updated_since || made.updated);
+  if (exists && current.id != made.id) {
+    std::erase(kept, current.id);
+    if (current.healthy) {
+      kept.insert(kept.begin(), current.id);
+      kept_releases[current.id] = current;
+    }
+  }
+  std::erase(kept, made.id);
+  kept_releases.erase(made.id);
+  while (kept.size() > keep_releases) {
+    kept_releases.erase(kept.back());
+    kept.pop_back();
+  }
+  current = made;
+  exists = true;
+  drifted = false;
+  for (const auto& [part, generation] : running->done) {
+    highest[part] = std::max(highest[part], generation);
+  }
+  if (healthy) {
+    proven.insert(made.commit);
+    last_proven = made.commit;
+    ran_on[made.commit].insert(databases_of(made));
+    std::erase_if(failures, [&](const Failure& f) {
+      return !f.quarantined || f.digest == running->step.digest;
+    });
+  }
+  forget_content();
+  running.reset();
+}
+
+void Place::forget_content() {
+  std::set<std::string> ids{databases_of(current)};
+  for (const auto& [id, release] : kept_releases) ids.insert(databases_of(release));
+  for (auto& [commit, ran] : ran_on) {
+    std::erase_if(ran, [&](const std::string& id) { return !ids.contains(id); });
+  }
+  std::erase_if(ran_on, [](const auto& entry) { return entry.second.empty(); });
+}
+
+}  // namespace tidegate
