@@ -109,6 +109,7 @@ std::optional<std::string> Planner::source_waits(const Environment& e) const {
   if (is_busy(from)) return "until the operation on " + from + " has ended";
   if (!source.exists) return "until " + from + " exists";
   if (!source.healthy) return "until " + from + " is healthy";
+  if (auto changed = changed_declaration(source)) return "until " + from + " is settled: " + *changed;
   if (waits_for_content_of(e, from)) return "until " + from + " has its own content";
   return std::nullopt;
 }

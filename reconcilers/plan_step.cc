@@ -207,7 +207,7 @@ void Planner::offer(const Environment& e, Step step) {
 std::optional<Step> Planner::content_alone(const Environment& e, const Step& step) const {
   const ObservedEnvironment& s = seen(e.name);
   const Promote* promote = promote_in(step.actions);
-  if (!promote || !s.healthy || promote->commit == s.commit) return std::nullopt;
+  if (!promote || step.creates || !s.healthy || promote->commit == s.commit) return std::nullopt;
   Step rest;
   rest.environment = e.name;
   std::vector<std::string> reasons;

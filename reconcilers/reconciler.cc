@@ -46,12 +46,21 @@ void Reconciler::start(const Site& site, Look& look, Timestamp now) {
     if (started)
       look.started.push_back(step);
     else
-      look.refused.emplace_back(step, std::move(started.error()).within(describe(step.actions)));
+      refuse(look, step, std::move(started.error()));
   }
   if (!look.plan.ready.empty() && look.again > now + cadence_.busy) {
     look.again = now + cadence_.busy;
     look.because = "operation";
   }
+}
+
+void Reconciler::refuse(Look& look, const Step& step, Error error) {
+  for (EnvironmentStatus& e : look.status.environments) {
+    if (e.name != step.environment) continue;
+    for (Condition& condition : e.conditions)
+      condition.message += "; cannot start yet: " + error.message;
+  }
+  look.refused.emplace_back(step, std::move(error).within(describe(step.actions)));
 }
 
 void Reconciler::choose_next(Look& look, Timestamp now) const {

@@ -40,6 +40,7 @@ class Reconciler {
 
  private:
   void start(const Site& site, Look& look, Timestamp now);
+  static void refuse(Look& look, const Step& step, Error error);
   void choose_next(Look& look, Timestamp now) const;
 
   Driver& driver_;

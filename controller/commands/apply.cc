@@ -18,6 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 volatile std::sig_atomic_t interrupted = 0;
+constexpr int refusals_max = 5;  // Then it is no race with another process, but a full disk or the like.
 
 /// Tells how operations go: a line for each that ends, and on a terminal one that moves.
 class Progress {
@@ -67,6 +68,7 @@ struct Progressing {
   std::shared_ptr<const Site> site;
   Look look;
   bool settled = false;
+  int refusals = 0;                      // Looks in a row at which nothing runs and a step cannot start.
   std::optional<SiteStatus> before;
 };
 
@@ -133,8 +135,9 @@ class Apply {
     }
     p.settled = !running && p.look.started.empty() && p.look.refused.empty() && !backs_off(p);
     if (p.look.problem || !p.look.bug.empty()) p.settled = true;
+    p.refusals = !running && p.look.started.empty() && !p.look.refused.empty() ? p.refusals + 1 : 0;
     for (const auto& [step, error] : p.look.refused) {
-      if (error.kind == ErrorKind::invalid) {
+      if (error.kind == ErrorKind::invalid || p.refusals >= refusals_max) {
         refused_ = true;
         p.settled = true;
         p.look.problem = error;

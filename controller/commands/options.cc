@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "controller/commands/version.h"
+#include "schemas/text.h"
 
 namespace tidegate {
 namespace {
@@ -35,7 +36,7 @@ class Parser {
       finish();
     } catch (const CLI::CallForHelp&) {
       const auto chosen = app_.get_subcommands();
-      std::cout << (chosen.empty() ? app_.help() : chosen.front()->help());
+      std::cout << (chosen.empty() ? app_.help() : chosen.front()->help("tidegate")) << "\n";
       exit_code = exit_done;
       return std::nullopt;
     } catch (const CLI::CallForVersion&) {
@@ -44,9 +45,13 @@ class Parser {
       return std::nullopt;
     } catch (const CLI::ParseError& e) {
       const auto chosen = app_.get_subcommands();
-      std::cerr << "tidegate: " << e.what() << "\n"
-                << "Run `tidegate " << (chosen.empty() ? "" : chosen.front()->get_name() + " ") << "--help`.\n";
       exit_code = exit_usage;
+      if (argc == 1) {
+        std::cerr << app_.help() << "\n";
+        return std::nullopt;
+      }
+      std::cerr << "tidegate: " << (chosen.empty() ? unknown(argv[1]) : e.what()) << "\n"
+                << "Run `tidegate " << (chosen.empty() ? "" : chosen.front()->get_name() + " ") << "--help`.\n";
       return std::nullopt;
     }
     return o_;
@@ -59,6 +64,13 @@ class Parser {
     sub->fallthrough();
     sub->callback([this, name] { o_.command = name; });
     return sub;
+  }
+  /// What a first word that is no command may have meant.
+  std::string unknown(const std::string& word) const {
+    std::vector<std::string> names;
+    for (const CLI::App* sub : app_.get_subcommands({})) names.push_back(sub->get_name());
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    return "there is no command \"" + word + "\"" + did_you_mean(word, known);
   }
   void output(CLI::App* sub) {
     sub->add_option("-o,--output", output_, "text or json")->check(CLI::IsMember({"text", "json"}));

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -33,6 +34,18 @@ std::vector<std::string> verbs(const Step& step) {
     if (out.empty() || std::find(out.begin(), out.end(), verb(action)) == out.end()) out.push_back(verb(action));
   }
   return out;
+}
+
+/// A person may have pointed `current` at a kept release: that is then what ran before.
+Result<void> follow_link(const EnvironmentLayout& layout, EnvironmentRecord& record) {
+  auto link = read_link(layout.current());
+  if (!link) return std::move(link.error());
+  const auto moved = std::ranges::find_if(record.kept, [&](const std::string& id) {
+    return *link && **link == "releases/" + id;
+  });
+  if (moved == record.kept.end()) return {};
+  std::swap(*moved, record.current);
+  return {};
 }
 
 }  // namespace
@@ -82,6 +95,7 @@ Result<void> HostDriver::launch(const Site& site, const Step& step) {
   if (!record) return std::move(record.error());
   if (!*record) return Error{ErrorKind::transient, step.environment + " is not there"};
   (*record)->launched = true;
+  if (auto noted = register_environment(layout, true); !noted) return noted;
   return write_record(layout, **record);
 }
 
@@ -125,7 +139,10 @@ Result<void> HostDriver::begin(const Site& site, const Step& step) {
   if (recovers != journal->has_value()) {
     return Error{ErrorKind::transient, recovers ? "the operation has ended meanwhile" : "an interrupted operation comes first"};
   }
-  const EnvironmentRecord memory = record->value_or(EnvironmentRecord{});
+  EnvironmentRecord memory = record->value_or(EnvironmentRecord{});
+  if (!recovers) {
+    if (auto followed = follow_link(layout, memory); !followed) return followed;
+  }
   Journal entry;
   if (recovers) {
     entry = **journal;
@@ -144,7 +161,7 @@ Result<void> HostDriver::begin(const Site& site, const Step& step) {
       entry.prepared = memory.releases.at(step.reuse);
       entry.prepared.updated = false;
     } else {
-      entry.prepared.id = std::to_string(memory.last_release + 1);
+      entry.prepared.id = next_release_id(layout, memory);
       entry.prepared.created_at = entry.started_at;
     }
     entry.prepared.commit = step.commit;
@@ -199,7 +216,7 @@ Result<int> HostDriver::execute(const Site& site, const std::string& environment
   if (!place) return std::move(place.error());
   auto record = known_record(place->layout);
   if (!record) return std::move(record.error());
-  if (!*record || (*record)->current.empty()) return Error{ErrorKind::invalid, site.name + "/" + environment + " runs no release"};
+  if (!*record || !(*record)->releases.contains((*record)->current)) return Error{ErrorKind::invalid, site.name + "/" + environment + " runs no release"};
   const ReleaseRecord& release = (*record)->releases.at((*record)->current);
   auto variables = place->variables(release);
   if (!variables) return std::move(variables.error());

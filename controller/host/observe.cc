@@ -128,6 +128,10 @@ Result<ObservedEnvironment> observe_environment(const HostServices& services, co
   const EnvironmentRecord& r = **record;
   std::string id = *link ? std::filesystem::path(**link).filename().string() : r.current;
   if (!r.releases.contains(id)) id = r.current;
+  if (!r.releases.contains(id)) {  // Rebuilt from what is left, while an operation is under way.
+    out.gone = "release \"" + layout.release(id) + "\" has no record; bring it back";
+    return out;
+  }
   const ReleaseRecord& current = r.releases.at(id);
   out.exists = true;
   out.release = id;

@@ -207,12 +207,7 @@ void HostOperation::finish(bool healthy, const std::string& message) {
   record_.drift.reset();
   const bool is_authority = place_.environment.name == place_.site.authority();
   record_.launched |= is_authority && place_.site.launched && !step_.creates;
-  if (step_.creates || journal_.creates) {
-    const std::string mark = place_.layout.of_root().registered(place_.site.name, place_.environment.name);
-    auto marked = make_directory(mark.substr(0, mark.rfind('/')), 0755);
-    if (marked) marked = write_durably(mark, "", 0644);
-    if (!marked) return end("", marked.error().message);
-  }
+  if (auto noted = register_environment(place_.layout, record_.launched); !noted) return end("", noted.error().message);
   if (auto written = write_record(place_.layout, record_); !written) return end("", written.error().message);
   for (const auto& saved : journal_.saved) {
     auto engine = engine_of(saved.engine);
@@ -228,7 +223,8 @@ void HostOperation::finish(bool healthy, const std::string& message) {
 void HostOperation::recover() {
   say("taken up again: it was interrupted in phase " + journal_.phase);
   switched_ = has_switched(place_.layout, journal_);
-  if (auto loaded = load_variables(journal_.prepared); !loaded) say(loaded.error().message);
+  auto loaded = load_variables(journal_.prepared);
+  if (!loaded) say(loaded.error().message);
   const Error lost{journal_.failure_is_sites ? ErrorKind::site : ErrorKind::transient,
                    journal_.failure.empty() ? "interrupted in phase " + journal_.phase : journal_.failure};
   const auto recorded = record_.releases.find(journal_.prepared.id);
@@ -239,6 +235,7 @@ void HostOperation::recover() {
   if (switched_ && journal_.failure.empty()) {
     auto cleared = remove_file(place_.layout.maintenance());
     if (cleared) cleared = remove_file(place_.layout.next());
+    if (cleared && !loaded) cleared = std::move(loaded);
     if (cleared) cleared = after_switch();
     if (cleared) return finish(true, "finished after an interruption");
     return give_up(cleared.error());

@@ -112,7 +112,9 @@ Result<void> HostOperation::prepare_code() {
     }
     say("kept release " + journal_.prepared.id + " is not what it was; a new one is prepared");
     journal_.reuses = false;
-    journal_.prepared.id = std::to_string(record_.last_release + 1);
+    journal_.prepared.id = next_release_id(place_.layout, record_);
+    journal_.prepared.created_at = journal_.started_at;
+    journal_.prepared.healthy = false;
   }
   if (auto r = phase("build"); !r) return r;
   CommandRun run;

@@ -16,6 +16,7 @@ namespace {
 using Json = nlohmann::json;
 constexpr std::size_t record_bytes_max = 8 << 20;
 constexpr unsigned record_mode = 0640;
+constexpr const char* launched_note = "launched\n";
 
 std::string millis(Timestamp time) { return std::to_string(time.time_since_epoch().count()); }
 Timestamp from_millis(const Json& json) { return Timestamp(Duration(std::stoll(json.get<std::string>()))); }
@@ -132,6 +133,8 @@ EnvironmentRecord record_from(const Json& j) {
     r.drift = Drift{from_millis(d.at("at")), d.at("changes").get<std::uint64_t>(),
                     d.at("first").get<std::vector<std::string>>()};
   }
+  for (const auto& id : r.kept) r.releases.at(id);
+  if (!r.current.empty()) r.releases.at(r.current);
   return r;
 }
 
@@ -181,15 +184,15 @@ Journal journal_from(const Json& j) {
 }
 
 template <class T, class From>
-Result<std::optional<T>> read_json(const std::string& path, From from) {
+Result<std::optional<T>> read_json(const std::string& path, From from,
+                                   const char* mend = "move it away to have it rebuilt from the releases") {
   auto text = read_small(path, record_bytes_max);
   if (!text) return std::move(text.error());
   if (!*text) return std::optional<T>{};
   try {
     return std::optional<T>(from(Json::parse(**text)));
   } catch (const std::exception& e) {
-    return Error{ErrorKind::invalid, "damaged record \"" + path + "\": " + e.what() +
-                                         "; move it away to have it rebuilt from the releases"};
+    return Error{ErrorKind::invalid, "damaged record \"" + path + "\": " + e.what() + "; " + mend};
   }
 }
 
@@ -208,7 +211,8 @@ Result<void> write_record(const EnvironmentLayout& layout, const EnvironmentReco
   return write_json(layout.record(), record);
 }
 Result<std::optional<Journal>> read_journal(const EnvironmentLayout& layout) {
-  return read_json<Journal>(layout.journal(), journal_from);
+  return read_json<Journal>(layout.journal(), journal_from,
+                            "nothing is done here until it is put back, or removed once \"current\" shows what it should");
 }
 Result<void> write_journal(const EnvironmentLayout& layout, const Journal& journal) {
   return write_json(layout.journal(), journal);
@@ -232,6 +236,9 @@ Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout&
   if (!*link) return std::optional<EnvironmentRecord>{};
   EnvironmentRecord record;
   record.current = std::filesystem::path(**link).filename();
+  auto noted = read_small(layout.of_root().registered(layout.site, layout.environment), record_bytes_max);
+  if (!noted) return std::move(noted.error());
+  record.launched = *noted == launched_note;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(layout.releases(), ignored)) {
     auto release = read_release(layout, entry.path().filename());
@@ -239,14 +246,40 @@ Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout&
     const ReleaseRecord& r = **release;
     record.last_release = std::max<std::uint64_t>(record.last_release, std::strtoull(r.id.c_str(), nullptr, 10));
     for (const auto& [part, set] : r.content) record.highest[part] = std::max(record.highest[part], set.stamp.generation);
-    if (r.healthy) record.proven.push_back(r.commit);
+    if (r.healthy) {
+      const auto databases = r.content.find(Part::databases);
+      record.proven.push_back(r.commit);
+      record.ran_on[r.commit].insert(databases == r.content.end() ? "" : databases->second.id);
+      if (r.id == record.current) record.last_proven = r.commit;
+    }
     if (r.id != record.current) record.kept.push_back(r.id);
     record.releases[r.id] = r;
   }
   std::ranges::sort(record.kept, [](const std::string& a, const std::string& b) {
-    return std::stoull(a) > std::stoull(b);
+    return std::strtoull(a.c_str(), nullptr, 10) > std::strtoull(b.c_str(), nullptr, 10);
   });
   return std::optional<EnvironmentRecord>(record);
+}
+
+Result<void> register_environment(const EnvironmentLayout& layout, bool launched) {
+  const std::string path = layout.of_root().registered(layout.site, layout.environment);
+  const std::string text = launched ? launched_note : "";
+  auto noted = read_small(path, record_bytes_max);
+  if (!noted) return std::move(noted.error());
+  if (*noted == text) return {};
+  if (auto made = make_directory(path.substr(0, path.rfind('/')), 0755); !made) return made;
+  return write_durably(path, text, 0644);
+}
+
+std::string next_release_id(const EnvironmentLayout& layout, const EnvironmentRecord& record) {
+  std::error_code ignored;
+  for (std::uint64_t number = record.last_release + 1;; ++number) {
+    const std::string id = std::to_string(number);
+    const bool left = std::filesystem::exists(layout.release(id), ignored) ||
+                      std::filesystem::exists(layout.content() + "/databases-" + id, ignored) ||
+                      std::filesystem::exists(layout.content() + "/files-" + id, ignored);
+    if (!left) return id;
+  }
 }
 
 }  // namespace tidegate

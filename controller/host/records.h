@@ -119,4 +119,11 @@ Result<std::optional<ReleaseRecord>> read_release(const EnvironmentLayout& layou
 /// proven but what is healthy, and every generation seen counts as done.
 Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout& layout);
 
+/// Notes outside of the environment that it was created, and whether it was launched: what a lost
+/// directory or memory must not make us forget. Nothing is written when it says so already.
+Result<void> register_environment(const EnvironmentLayout& layout, bool launched);
+
+/// The id of the next release: after every one the record knows, and none that left anything behind.
+std::string next_release_id(const EnvironmentLayout& layout, const EnvironmentRecord& record);
+
 }  // namespace tidegate

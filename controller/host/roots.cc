@@ -1,8 +1,25 @@
 #include "controller/host/roots.h"
 
+#include <filesystem>
+
 #include "controller/host/files/marks.h"
 
 namespace tidegate {
+namespace {
+
+/// Sandboxes bind no path that leads over a symbolic link, for a site could have made it.
+Result<void> refuse_links(const std::string& root) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(root, error);
+  if (error || !root.starts_with('/')) return {};  // What is not there is told by claiming it.
+  auto written = std::filesystem::path(root).lexically_normal();
+  if (!written.has_filename()) written = written.parent_path();
+  if (written == real) return {};
+  return Error{ErrorKind::invalid, "root \"" + root + "\" leads over a symbolic link; write \"" +
+                                       real.string() + "\" instead"};
+}
+
+}  // namespace
 
 std::string root_problem(RootMemory& memory, const std::string& root) {
   auto id = root_id(root);
@@ -17,6 +34,7 @@ std::string root_problem(RootMemory& memory, const std::string& root) {
 }
 
 Result<void> claim_and_remember(RootMemory& memory, const std::string& root) {
+  if (auto refused = refuse_links(root); !refused) return refused;
   if (const std::string problem = root_problem(memory, root); !problem.empty()) {
     return Error{ErrorKind::transient, problem};
   }

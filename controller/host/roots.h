@@ -11,8 +11,9 @@ namespace tidegate {
 /// when all is well, also for a root never used. Changes nothing.
 std::string root_problem(RootMemory& memory, const std::string& root);
 
-/// Marks an empty root as Tidegate's and remembers its id. `invalid` when it has a problem, does not
-/// exist, or holds anything else.
+/// Marks an empty root as Tidegate's and remembers its id. `invalid` when it does not
+/// exist, leads over a symbolic link (the message says what to write instead), or holds anything
+/// else; `transient` when root_problem() has something to say.
 Result<void> claim_and_remember(RootMemory& memory, const std::string& root);
 
 }  // namespace tidegate

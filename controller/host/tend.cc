@@ -90,7 +90,21 @@ Result<void> clear_directories(const Place& place, const EnvironmentRecord& reco
 
 bool anything_due(const EnvironmentRecord& record, Timestamp now) {
   return !record.retired.empty() &&
-         std::ranges::all_of(record.retired, [&](const Retired& r) { return r.at + grace <= now; });
+         std::ranges::any_of(record.retired, [&](const Retired& r) { return r.at + grace <= now; });
+}
+
+/// The record with what was retired too recently to be cleared away; nothing when it is not known
+/// what that is made of.
+Result<std::optional<EnvironmentRecord>> still_used(const Place& place, const EnvironmentRecord& record) {
+  EnvironmentRecord out = record;
+  std::erase_if(out.retired, [&](const Retired& r) { return r.at + grace <= place.services.clock.now(); });
+  for (const auto& retired : out.retired) {
+    auto release = read_release(place.layout, retired.id);
+    if (!release) return std::move(release.error());
+    if (!*release) return std::optional<EnvironmentRecord>{};
+    out.releases[retired.id] = std::move(**release);
+  }
+  return std::optional(std::move(out));
 }
 
 }  // namespace
@@ -102,6 +116,7 @@ Result<bool> tend_environment(const Place& place, bool renew_stat_cache) {
   auto state = look(place.layout.lock());
   if (!state) return std::move(state.error());
   if (state->exclusive || state->shared || std::filesystem::exists(place.layout.journal())) return false;
+  const std::string looked_at = (*record)->current;
   auto drift = look_for_drift(place, **record, renew_stat_cache);
   if (!drift) return std::move(drift.error());
   const bool same_drift = drift->has_value() == (*record)->drift.has_value() &&
@@ -113,13 +128,20 @@ Result<bool> tend_environment(const Place& place, bool renew_stat_cache) {
   if (!*lock || std::filesystem::exists(place.layout.journal())) return false;
   record = read_record(place.layout);  // It may have moved on before the lock was taken.
   if (!record) return std::move(record.error());
-  if (!*record || (*record)->current.empty()) return false;
+  if (!*record || (*record)->current != looked_at) return false;
   if (!same_drift) (*record)->drift = *drift;
+  bool cleared = false;
   if (clears && anything_due(**record, place.services.clock.now())) {
-    if (auto r = clear_databases(place, **record); !r) return std::move(r.error());
-    if (auto r = clear_directories(place, **record); !r) return std::move(r.error());
-    (*record)->retired.clear();
+    auto used = still_used(place, **record);
+    if (!used) return std::move(used.error());
+    if (*used) {
+      if (auto r = clear_databases(place, **used); !r) return std::move(r.error());
+      if (auto r = clear_directories(place, **used); !r) return std::move(r.error());
+      (*record)->retired = (*used)->retired;
+      cleared = true;
+    }
   }
+  if (same_drift && !cleared) return false;
   if (auto r = write_record(place.layout, **record); !r) return std::move(r.error());
   return !same_drift;
 }

@@ -198,7 +198,7 @@ void Controller::tell(Look& look, const std::optional<SiteStatus>& before) {
   }
   chronicle_.told(look.status, look.plan);
   std::lock_guard lock(mutex_);
-  statuses_[look.status.name] = slim(std::move(look.status));
+  statuses_.insert_or_assign(look.status.name, slim(look.status));
 }
 
 }  // namespace tidegate

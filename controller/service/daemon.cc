@@ -60,6 +60,7 @@ class Daemon {
   boost::asio::io_context io_{1};
   std::atomic<bool> stopping_{false};
   std::atomic<unsigned> wishes_{0};
+  std::atomic<Duration> resync_{};       // Of configuration_, which belongs to the thread of io_.
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::shared_ptr<Loop> loop_;
@@ -78,6 +79,7 @@ void Daemon::wire() {
 std::shared_ptr<Loop> Daemon::make_loop() {
   auto out = std::make_shared<Loop>();
   LoopSettings settings;
+  resync_ = configuration_.resync;
   settings.cadence.resync = configuration_.resync;
   std::vector<ManifestSource*> sources;
   for (const auto& source : configuration_.sources) {
@@ -150,7 +152,7 @@ void Daemon::work() {
 void Daemon::tend() {
   while (!stopping_) {
     const auto fleet = loop()->controller->fleet();
-    const Duration pause = configuration_.resync / std::max<std::size_t>(1, fleet->sites().size());
+    const Duration pause = resync_.load() / std::max<std::size_t>(1, fleet->sites().size());
     for (const auto& [name, site] : fleet->sites()) {
       {
         std::unique_lock lock(mutex_);

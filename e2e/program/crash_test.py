@@ -414,7 +414,7 @@ class Damage(CrashSite):
             os.remove(self.place(environment, ".tidegate", "state.json"))
         os.remove(self.path("state.db"))
         running = {environment: self.running(environment) for environment in self.environments}
-        self.plan(2)  # Nothing but to write down again that it is launched.
+        self.plan(0)
         self.apply(0)
         for environment in self.environments:
             self.assertEqual(self.running(environment), running[environment])
@@ -503,6 +503,8 @@ class Damage(CrashSite):
         running = self.running("test")
         self.fill(self.path("root", "foreign"))
         self.environments["test"]["content"]["generation"] = 2
+        done = self.apply(1)
+        self.assertIn("disk full", done.stdout + done.stderr)
         self.tell()
         self.until("the status says why", lambda: "disk full" in json.dumps(self.status("test")["conditions"]))
         self.assertEqual(self.running("test"), running)

@@ -136,7 +136,9 @@ std::optional<std::string> forbidden(const Site& site, const Estate& estate, con
     const bool launches = std::holds_alternative<Launch>(step.actions.at(0));
     if (!launches) return e->name + " is suspended";
   }
-  if (!estate.was_authority.empty() && estate.was_authority != site.stages.back()) {
+  // While it is gone nobody can know; its content and what may come from below stay sacred.
+  const bool known = place_of(estate, estate.was_authority).gone.empty();
+  if (known && !estate.was_authority.empty() && estate.was_authority != site.stages.back()) {
     return "acts while another environment than " + estate.was_authority + " is the authority";
   }
   if (!place.exists && site.launched && e->name == site.stages.back()) {
@@ -147,6 +149,20 @@ std::optional<std::string> forbidden(const Site& site, const Estate& estate, con
       if (auto wrong = code_skips(site, estate, e->name, promote->commit)) return wrong;
     }
     if (auto wrong = content_forbidden(site, estate, *e, action, step, now)) return wrong;
+  }
+  return {};
+}
+
+std::optional<std::string> mixes_engines(const Site& site, const Estate& estate, const Step& step) {
+  for (const Action& action : step.actions) {
+    const auto* sync = std::get_if<Sync>(&action);
+    if (!sync || sync->part != Part::databases) continue;
+    const auto& declared = place_of(estate, sync->from).current.content.at(Part::databases).declared;
+    for (const auto& d : site.databases) {
+      const char* engine = d.engine == Engine::sqlite ? "sqlite" : "mariadb";
+      auto it = declared.find(d.name);
+      if (it != declared.end() && it->second != engine) return "copies " + d.name + " of another engine";
+    }
   }
   return {};
 }

@@ -15,6 +15,9 @@ namespace tidegate {
 std::optional<std::string> forbidden(const Site& site, const Estate& estate, const Step& step,
                                      Timestamp now);
 
+/// Whether a step that starts copies a database as if it were another engine's.
+std::optional<std::string> mixes_engines(const Site& site, const Estate& estate, const Step& step);
+
 /// What a failed step is remembered by: nothing of this may be the same when it is tried again.
 std::string made_of(const Site& site, const std::string& inputs, const Step& step);
 

@@ -154,10 +154,10 @@ class Person {
 void settle_databases(const Estate& estate, WrittenSite& site) {
   std::set<std::string> engines;
   for (const auto& [name, place] : estate.places) {
-    for (const Release* r : {&place.current}) {
-      auto set = r->content.find(Part::databases);
-      if (!place.exists || set == r->content.end()) continue;
-      if (auto it = set->second.declared.find("main"); it != set->second.declared.end()) engines.insert(it->second);
+    for (const Release* r : {&place.current, place.running ? &place.running->prepared : nullptr}) {
+      if (!r || !r->content.contains(Part::databases)) continue;
+      const auto& declared = r->content.at(Part::databases).declared;
+      if (auto it = declared.find("main"); it != declared.end()) engines.insert(it->second);
     }
   }
   site.databases = {"main"};
@@ -200,7 +200,8 @@ void align_site(World& world, const std::string& name, WrittenSite& site) {
 
 std::map<std::string, std::string> People::files() const {
   std::map<std::string, std::string> out;
-  out["drivers.yaml"] = head("Driver", "hosts") + "}\nspec: {host: {root: /srv/sites}}\n";
+  out["drivers.yaml"] = head("Driver", "hosts") + "}\nspec: {host: {root: /srv/sites, mariadb: "
+                                            "{socket: /run/mysqld/mysqld.sock, user: tidegate}}}\n";
   for (const auto& [name, site] : sites) {
     if (site.removed) continue;
     out[name + "/site.yaml"] = site_text(name, site);

@@ -14,18 +14,22 @@ std::string databases_of(const Release& release) {
 
 }  // namespace
 
-void Place::record(const Failure& failure) {
+void Place::record(const Failure& failure, bool asked) {
+  Failure made = failure;
   auto it = std::ranges::find(failures, failure.digest, &Failure::digest);
-  const int attempts = it == failures.end() ? 1 : it->attempts + 1;
-  if (it != failures.end()) failures.erase(it);
+  if (it != failures.end()) {
+    made.attempts = it->attempts + 1;
+    // Only a person lifts a quarantine; what infrastructure does to the step meanwhile does not.
+    made.quarantined |= it->quarantined && !asked;
+    failures.erase(it);
+  }
   std::erase_if(failures, [](const Failure& f) { return !f.quarantined; });
-  failures.push_back(failure);
-  failures.back().attempts = attempts;
+  failures.push_back(made);
 }
 
 void Place::undo(const std::optional<Failure>& failure) {
   if (running->switched) updated_since |= running->prepared.updated;
-  if (failure) record(*failure);
+  if (failure) record(*failure, running->step.asked);
   std::erase_if(failures, [](const Failure& f) { return f.digest.starts_with("recover "); });
   running.reset();
 }

@@ -65,7 +65,7 @@ struct Place {
   void finish(bool healthy);
   /// Back to the release before; the failure, if it is one, is recorded.
   void undo(const std::optional<Failure>& failure);
-  void record(const Failure& failure);
+  void record(const Failure& failure, bool asked);
   /// Which content a commit ran on is known only of content that is still there.
   void forget_content();
 };

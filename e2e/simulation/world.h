@@ -135,7 +135,8 @@ class World final : public Driver,
   Release prepare(const Site& site, const Step& step, const Place& place, Running& running) const;
   void begin(const Site& site, const Step& step);
   void begin_recovery(const Site& site, const Step& step);
-  std::optional<std::pair<std::string, bool>> gate(const Site& site, const Running& running) const;
+  std::optional<std::pair<std::string, bool>> gate(const Site& site, const Step& step,
+                                                   const std::string& running) const;
   void advance();
   bool advance_one(const std::string& site, const std::string& e, Place& place);
   void try_switch(const std::string& site, const std::string& e, Place& place);

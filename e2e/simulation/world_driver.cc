@@ -201,6 +201,7 @@ Result<void> World::start(const Site& site, const Step& step) {
     }
     judge_start(site, step);
     if (first<Launch>(step)) {
+      if (auto refusal = gate(site, step, "")) return refuse(site.name, step, refusal->first);
       record_launch(site, step);
     } else {
       begin(site, step);
@@ -213,11 +214,13 @@ Result<void> World::start(const Site& site, const Step& step) {
 void World::judge_start(const Site& site, const Step& step) {
   if (!fresh_) return;
   const std::string what = site.name + "/" + step.environment + ": " + describe(step.actions);
-  const Estate& there = estates.at(site.name);
-  const bool retried = asked[site.name].contains(step.environment);
+  Estate& there = estates.at(site.name);
   if (auto why = forbidden(site, there, step, now())) return fault(what + ": " + *why);
+  if (auto why = mixes_engines(site, there, step)) return fault(what + ": " + *why);
   const Environment& e = *site.find(step.environment);
-  if (there.failed_for_good.contains(made_of(site, inputs_of(site.name, site, e), step)) && !retried) {
+  const std::string made = made_of(site, inputs_of(site.name, site, e), step);
+  if (asked[site.name].contains(step.environment)) there.failed_for_good.erase(made);
+  if (there.failed_for_good.contains(made)) {
     return fault(what + ": failed for good and is tried again");
   }
   const bool only_refreshes = std::ranges::all_of(step.actions, [](const Action& a) {
@@ -311,7 +314,7 @@ void World::begin(const Site& site, const Step& step) {
        step.because + (step.reuse.empty() ? "" : " (release " + step.reuse + ")"));
   place.running = running;
   place.last_release = std::max<std::uint64_t>(place.last_release, std::stoull(running.prepared.id));
-  if (auto refusal = gate(site, *place.running)) {
+  if (auto refusal = gate(site, step, place.running->id)) {
     if (fresh_) fault(site.name + "/" + step.environment + ": planned and at once held: " + refusal->first);
     fail(site.name, step.environment, place, refusal->second ? std::optional<bool>{} : std::optional<bool>(false),
          refusal->first);
@@ -331,12 +334,13 @@ void World::begin_recovery(const Site& site, const Step& step) {
 
 /// What the host driver asks before it starts and before it switches: the message, and whether it is
 /// a hold.
-std::optional<std::pair<std::string, bool>> World::gate(const Site& site, const Running& running) const {
+std::optional<std::pair<std::string, bool>> World::gate(const Site& site, const Step& step,
+                                                         const std::string& running) const {
   const auto newest = known(site.name);
   if (!newest) return std::pair(site.name + " is not declared any more", true);
   const ObservedSite observed = truth(*newest);
-  if (auto held = held_now(*newest, observed, running.step, time)) return std::pair(held->message, true);
-  if (auto broken = broken_rule(*newest, observed, running.step, *this, time, running.id)) {
+  if (auto held = held_now(*newest, observed, step, time)) return std::pair(held->message, true);
+  if (auto broken = broken_rule(*newest, observed, step, *this, time, running)) {
     return std::pair(*broken, false);
   }
   return std::nullopt;
@@ -372,7 +376,7 @@ void World::try_switch(const std::string& site, const std::string& e, Place& pla
   Running& running = *place.running;
   if (running.fate == Fate::site_fails) return fail(site, e, place, true, "update: exit code 1");
   if (running.fate == Fate::host_fails) return fail(site, e, place, false, "disk is full");
-  if (auto refusal = gate(*running.site, running)) {
+  if (auto refusal = gate(*running.site, running.step, running.id)) {
     return fail(site, e, place, refusal->second ? std::optional<bool>{} : std::optional<bool>(false),
                 refusal->first);
   }
@@ -389,7 +393,7 @@ void World::end_verification(const std::string& site, const std::string& e, Plac
   if (running.fate == Fate::unhealthy) {
     const Environment* declared = running.site->find(e);
     if (declared->rollback) return fail(site, e, place, true, "verification: status 500");
-    place.record({running.step.digest, true, "verification: status 500", time, 1});
+    place.record({running.step.digest, true, "verification: status 500", time, 1}, running.step.asked);
     remember_failure(site, running);
     note(site + "/" + e + " " + running.id + " stays unhealthy");
     place.finish(false);
