@@ -100,7 +100,7 @@ void Planner::launch() {
   const std::string& name = site_.authority();
   const ObservedEnvironment& s = seen(name);
   if (!site_.find(name) || !site_.launched || s.launched || !s.exists) return;
-  if (something_is_gone() || !claims_.can_write(name)) return;
+  if (something_is_gone() || recovering_.contains(name) || !claims_.can_write(name)) return;
   claims_.write(name);
   plan_.ready.push_back({name,
                          {Launch{}},

@@ -60,7 +60,7 @@ Outcome Planner::first_content(const Environment& e, Part part) const {
   }
   const std::string& from = spec.source.environment;
   if (flows_up(e) || (source_waits(e) && !is_busy(from))) {
-    return Outcome::act(nothing, "is new; " + from + " has no content to copy yet");
+    return Outcome::act(nothing, from + " has no content to copy yet");
   }
   return bring(e, part, {}, "is new");
 }
@@ -109,7 +109,8 @@ std::optional<std::string> Planner::source_waits(const Environment& e) const {
   if (is_busy(from)) return "until the operation on " + from + " has ended";
   if (!source.exists) return "until " + from + " exists";
   if (!source.healthy) return "until " + from + " is healthy";
-  if (auto changed = changed_declaration(source)) return "until " + from + " is settled: " + *changed;
+  if (auto changed = changed_declaration(source))
+    return "until " + from + " is settled: " + *changed;
   if (waits_for_content_of(e, from)) return "until " + from + " has its own content";
   return std::nullopt;
 }

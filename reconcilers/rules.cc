@@ -217,7 +217,9 @@ std::optional<Hold> held_now(const Site& site, const ObservedSite& observed, con
   if (only_recovers(step)) return {};
   const Environment* e = site.find(step.environment);
   if (!e) return Hold{step.environment, "Invalid", "it is not declared any more", {}};
-  if (e->suspend && (!e->suspend->until || *e->suspend->until > now)) {
+  // Recording a launch only protects: it is done on a suspended environment too.
+  const bool launches = step.actions.size() == 1 && std::holds_alternative<Launch>(step.actions[0]);
+  if (!launches && e->suspend && (!e->suspend->until || *e->suspend->until > now)) {
     return Hold{e->name, "Suspended", "suspended meanwhile: " + e->suspend->reason,
                 e->suspend->until};
   }

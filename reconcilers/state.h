@@ -163,6 +163,7 @@ struct ObservedSite {
   std::map<std::string, CommitId> refs;
   std::set<CommitId> missing_commits;        ///< Pinned, and known not to be in the repository.
   std::string repository_problem;            ///< Why refs may be old; "" when they are fresh.
+  bool repository_pending = false;           ///< Its first look is still under way: `repository_problem` is no news.
   std::map<CommitId, std::string> tracked_content;  ///< Commits with tracked files under a declared files path → the path.
   bool operator==(const ObservedSite&) const = default;
 };

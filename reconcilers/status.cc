@@ -72,7 +72,7 @@ void site_conditions(SiteStatus& status, const Site& site, const ObservedSite& o
   };
   if (!site.invalid.empty()) add("Invalid", site.invalid);
   if (!problem.empty()) add("ObserveFailed", problem);
-  if (!observed.repository_problem.empty())
+  if (!observed.repository_problem.empty() && !observed.repository_pending)
     add("RepositoryUnreachable", observed.repository_problem);
 }
 

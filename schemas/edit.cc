@@ -221,10 +221,9 @@ class Editor {
     Node& changed = made(made(expected, "spec"), name);
     changed.entries.clear();
     made(changed, key) = node_of(value);
-    return checked(
-        {{key_at, *key_end - key_at, spelled({key}, quote_at(text_, key_at))},
-         {value_at, *value_end - value_at, spelled(value, quote_at(text_, value_at))}},
-        expected);
+    return checked({{key_at, *key_end - key_at, spelled({key}, quote_at(text_, key_at))},
+                    {value_at, *value_end - value_at, spelled(value, quote_at(text_, value_at))}},
+                   expected);
   }
 
   /// Sets fields of spec.`name`, all of them given anew or replaced in their places.
@@ -233,7 +232,8 @@ class Editor {
     Node& changed = made(made(expected, "spec"), name);
     for (const auto& [key, value] : fields) made(changed, key) = node_of(value);
     const Node* spec = child(document(), "spec");
-    if (!spec) return add(document(), "spec", "{" + name + ": " + in_flow(fields, '\0') + "}", expected);
+    if (!spec)
+      return add(document(), "spec", "{" + name + ": " + in_flow(fields, '\0') + "}", expected);
     const Node* map = child(*spec, name);
     if (!map) return add(*spec, name, in_flow(fields, quotes_of(text_, *spec)), expected);
     if (map->kind == Node::Kind::null) {
@@ -335,9 +335,10 @@ Result<std::string> with_content(const std::string& text, const std::string& sit
   if (!editor) return std::move(editor.error());
   const Node* content = editor->field("content");
   if (content && child(*content, "refresh") && source.kind != ContentSource::Kind::environment) {
-    return Error{ErrorKind::invalid,
-                 site + "/" + environment +
-                     " has content.refresh, which goes with an environment as the source; remove it first"};
+    return Error{
+        ErrorKind::invalid,
+        site + "/" + environment +
+            " has content.refresh, which goes with an environment as the source; remove it first"};
   }
   return editor->set("content", {{"source", {to_string(source)}},
                                  {"generation", {std::to_string(generation), true}}});

@@ -1,5 +1,6 @@
 #pragma once
-// Changes one field of an Environment document in its text: the smallest edit, comments and layout kept.
+// Changes one field of an Environment document in its text: the smallest edit, comments and layout
+// kept.
 
 #include <string>
 
@@ -9,10 +10,12 @@
 namespace tidegate {
 
 /// Whether `text` holds the Environment document of that site and environment, readable.
-bool holds_environment(const std::string& text, const std::string& site, const std::string& environment);
+bool holds_environment(const std::string& text, const std::string& site,
+                       const std::string& environment);
 
-/// The text with `spec.code` naming this commit, whatever it named. `invalid` when the document is not
-/// there, or is written in a way that cannot be edited safely (then by hand, the message says what).
+/// The text with `spec.code` naming this commit, whatever it named. `invalid` when the document is
+/// not there, or is written in a way that cannot be edited safely (then by hand, the message says
+/// what).
 Result<std::string> with_commit(const std::string& text, const std::string& site,
                                 const std::string& environment, const CommitId& commit);
 

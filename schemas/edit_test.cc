@@ -36,7 +36,8 @@ std::string told(const Result<std::string>& edited) {
 std::string commit_in(const std::string& text) {
   return told(with_commit(with_commits(text), "acme", "test", new_commit));
 }
-std::string content_in(const std::string& text, const ContentSource& source = ContentSource::from("live"),
+std::string content_in(const std::string& text,
+                       const ContentSource& source = ContentSource::from("live"),
                        std::uint64_t generation = 8) {
   return told(with_content(text, "acme", "test", source, generation));
 }
@@ -48,74 +49,126 @@ struct Case {
 
 TEST(EditTest, NamesACommitInEveryStylePeopleWrite) {
   const std::vector<Case> cases{
-      {"flow", head + "spec: {code: {commit: OLD}, url: x}\n", head + "spec: {code: {commit: NEW}, url: x}\n"},
-      {"block", head + "spec:\n  code:\n    commit: OLD\n  url: x\n", head + "spec:\n  code:\n    commit: NEW\n  url: x\n"},
-      {"comments", head + "# before\nspec:\n  code: # the code\n    # why\n    commit: OLD   # sprint 14\n# end\n",
-       head + "# before\nspec:\n  code: # the code\n    # why\n    commit: NEW   # sprint 14\n# end\n"},
+      {"flow", head + "spec: {code: {commit: OLD}, url: x}\n",
+       head + "spec: {code: {commit: NEW}, url: x}\n"},
+      {"block", head + "spec:\n  code:\n    commit: OLD\n  url: x\n",
+       head + "spec:\n  code:\n    commit: NEW\n  url: x\n"},
+      {"comments",
+       head +
+           "# before\nspec:\n  code: # the code\n    # why\n    commit: OLD   # sprint 14\n# end\n",
+       head + "# before\nspec:\n  code: # the code\n    # why\n    commit: NEW   # sprint 14\n# "
+              "end\n"},
       {"a branch", head + "spec: {code: {branch: main}}\n", head + "spec: {code: {commit: NEW}}\n"},
-      {"a tag in quotes", head + "spec:\n  code:\n    tag: \"v1.0\"  # first\n", head + "spec:\n  code:\n    commit: \"NEW\"  # first\n"},
-      {"single quotes with quotes inside", head + "spec: {code: {branch: 'it''s'}}\n", head + "spec: {code: {commit: 'NEW'}}\n"},
-      {"escapes", head + "spec: {code: {branch: \"a\\\"b\"}}\n", head + "spec: {code: {commit: \"NEW\"}}\n"},
+      {"a tag in quotes", head + "spec:\n  code:\n    tag: \"v1.0\"  # first\n",
+       head + "spec:\n  code:\n    commit: \"NEW\"  # first\n"},
+      {"single quotes with quotes inside", head + "spec: {code: {branch: 'it''s'}}\n",
+       head + "spec: {code: {commit: 'NEW'}}\n"},
+      {"escapes", head + "spec: {code: {branch: \"a\\\"b\"}}\n",
+       head + "spec: {code: {commit: \"NEW\"}}\n"},
       {"from", head + "spec: {code: {from: dev}}\n", head + "spec: {code: {commit: NEW}}\n"},
-      {"the key in quotes", head + "spec:\n  \"code\":\n    'branch': main\n", head + "spec:\n  \"code\":\n    'commit': NEW\n"},
-      {"json", "{\"kind\":\"Environment\",\"metadata\":{\"name\":\"test\",\"site\":\"acme\"},\"spec\":{\"code\":{\"branch\":\"main\"}}}",
-       "{\"kind\":\"Environment\",\"metadata\":{\"name\":\"test\",\"site\":\"acme\"},\"spec\":{\"code\":{\"commit\":\"NEW\"}}}"},
-      {"json without code", "{\"kind\":\"Environment\",\"metadata\":{\"name\":\"test\",\"site\":\"acme\"},\"spec\":{\"url\":\"x\"}}",
-       "{\"kind\":\"Environment\",\"metadata\":{\"name\":\"test\",\"site\":\"acme\"},\"spec\":{\"url\":\"x\", \"code\": {\"commit\": \"NEW\"}}}"},
-      {"no code, block", head + "spec:\n  # where\n  url: x\n", head + "spec:\n  # where\n  code: {commit: NEW}\n  url: x\n"},
+      {"the key in quotes", head + "spec:\n  \"code\":\n    'branch': main\n",
+       head + "spec:\n  \"code\":\n    'commit': NEW\n"},
+      {"json",
+       "{\"kind\":\"Environment\",\"metadata\":{\"name\":\"test\",\"site\":\"acme\"},\"spec\":{"
+       "\"code\":{\"branch\":\"main\"}}}",
+       "{\"kind\":\"Environment\",\"metadata\":{\"name\":\"test\",\"site\":\"acme\"},\"spec\":{"
+       "\"code\":{\"commit\":\"NEW\"}}}"},
+      {"json without code",
+       "{\"kind\":\"Environment\",\"metadata\":{\"name\":\"test\",\"site\":\"acme\"},\"spec\":{"
+       "\"url\":\"x\"}}",
+       "{\"kind\":\"Environment\",\"metadata\":{\"name\":\"test\",\"site\":\"acme\"},\"spec\":{"
+       "\"url\":\"x\", \"code\": {\"commit\": \"NEW\"}}}"},
+      {"no code, block", head + "spec:\n  # where\n  url: x\n",
+       head + "spec:\n  # where\n  code: {commit: NEW}\n  url: x\n"},
       {"no code, flow", head + "spec: {url: x}\n", head + "spec: {url: x, code: {commit: NEW}}\n"},
       {"no spec", head, "spec: {code: {commit: NEW}}\n" + head},
       {"an empty code", head + "spec: {code: {}}\n", head + "spec: {code: {commit: NEW}}\n"},
-      {"an empty code of several lines", head + "spec:\n  code: { # none yet\n  }\n", head + "spec:\n  code: {commit: NEW # none yet\n  }\n"},
-      {"flow over lines", head + "spec: {\n  url: x, # there\n  code: {\n    branch: main, # follows\n  },\n}\n",
+      {"an empty code of several lines", head + "spec:\n  code: { # none yet\n  }\n",
+       head + "spec:\n  code: {commit: NEW # none yet\n  }\n"},
+      {"flow over lines",
+       head + "spec: {\n  url: x, # there\n  code: {\n    branch: main, # follows\n  },\n}\n",
        head + "spec: {\n  url: x, # there\n  code: {\n    commit: NEW, # follows\n  },\n}\n"},
-      {"a trailing comma", head + "spec: {url: x, }\n", head + "spec: {url: x, code: {commit: NEW}, }\n"},
-      {"a comment before the brace", head + "spec: {url: x # a } in it\n  }\n", head + "spec: {url: x, code: {commit: NEW} # a } in it\n  }\n"},
-      {"an apostrophe in a plain word", head + "spec: {deploy: {note: don't}}\n", head + "spec: {deploy: {note: don't}, code: {commit: NEW}}\n"},
-      {"lists at the end", head + "spec: {verify: {commands: [\"a ] b\", c ]}}\n", head + "spec: {verify: {commands: [\"a ] b\", c ]}, code: {commit: NEW}}\n"},
-      {"carriage returns", "kind: Environment\r\nmetadata: {name: test, site: acme}\r\nspec:\r\n  url: x\r\n",
-       "kind: Environment\r\nmetadata: {name: test, site: acme}\r\nspec:\r\n  code: {commit: NEW}\r\n  url: x\r\n"},
-      {"no newline at the end", head + "spec: {code: {branch: main}}", head + "spec: {code: {commit: NEW}}"},
-      {"tabs where they are allowed", head + "spec:\n  code:\t# a tab\n    branch:\tmain\t# two\n", head + "spec:\n  code:\t# a tab\n    commit:\tNEW\t# two\n"},
-      {"other letters before it", head + "spec: {deploy: {note: Grüße — \"日本\"}, code: {branch: main}}\n",
+      {"a trailing comma", head + "spec: {url: x, }\n",
+       head + "spec: {url: x, code: {commit: NEW}, }\n"},
+      {"a comment before the brace", head + "spec: {url: x # a } in it\n  }\n",
+       head + "spec: {url: x, code: {commit: NEW} # a } in it\n  }\n"},
+      {"an apostrophe in a plain word", head + "spec: {deploy: {note: don't}}\n",
+       head + "spec: {deploy: {note: don't}, code: {commit: NEW}}\n"},
+      {"lists at the end", head + "spec: {verify: {commands: [\"a ] b\", c ]}}\n",
+       head + "spec: {verify: {commands: [\"a ] b\", c ]}, code: {commit: NEW}}\n"},
+      {"carriage returns",
+       "kind: Environment\r\nmetadata: {name: test, site: acme}\r\nspec:\r\n  url: x\r\n",
+       "kind: Environment\r\nmetadata: {name: test, site: acme}\r\nspec:\r\n  code: {commit: "
+       "NEW}\r\n  url: x\r\n"},
+      {"no newline at the end", head + "spec: {code: {branch: main}}",
+       head + "spec: {code: {commit: NEW}}"},
+      {"tabs where they are allowed", head + "spec:\n  code:\t# a tab\n    branch:\tmain\t# two\n",
+       head + "spec:\n  code:\t# a tab\n    commit:\tNEW\t# two\n"},
+      {"other letters before it",
+       head + "spec: {deploy: {note: Grüße — \"日本\"}, code: {branch: main}}\n",
        head + "spec: {deploy: {note: Grüße — \"日本\"}, code: {commit: NEW}}\n"},
       {"a byte order mark", "\xEF\xBB\xBFkind: Environment\nmetadata: {name: test, site: acme}\n",
-       "\xEF\xBB\xBFspec: {code: {commit: NEW}}\nkind: Environment\nmetadata: {name: test, site: acme}\n"},
-      {"a byte order mark and one line", "\xEF\xBB\xBF{kind: Environment, metadata: {name: test, site: acme}, spec: {code: {branch: main}}}",
-       "\xEF\xBB\xBF{kind: Environment, metadata: {name: test, site: acme}, spec: {code: {commit: NEW}}}"},
-      {"several documents", "---\n" + head + "spec: {code: {branch: other}}\n---\n" + head + "spec: {code: {branch: second}}\n",
-       "---\n" + head + "spec: {code: {commit: NEW}}\n---\n" + head + "spec: {code: {branch: second}}\n"},
+       "\xEF\xBB\xBFspec: {code: {commit: NEW}}\nkind: Environment\nmetadata: {name: test, site: "
+       "acme}\n"},
+      {"a byte order mark and one line",
+       "\xEF\xBB\xBF{kind: Environment, metadata: {name: test, site: acme}, spec: {code: {branch: "
+       "main}}}",
+       "\xEF\xBB\xBF{kind: Environment, metadata: {name: test, site: acme}, spec: {code: {commit: "
+       "NEW}}}"},
+      {"several documents",
+       "---\n" + head + "spec: {code: {branch: other}}\n---\n" + head +
+           "spec: {code: {branch: second}}\n",
+       "---\n" + head + "spec: {code: {commit: NEW}}\n---\n" + head +
+           "spec: {code: {branch: second}}\n"},
       {"its own document among others",
-       "kind: Environment\nmetadata: {name: dev, site: acme}\nspec: {code: {branch: main}}\n---\n" + head +
-           "spec: {code: {branch: main}}\n---\nkind: Environment\nmetadata: {name: test, site: other}\nspec: {code: {branch: main}}\n",
-       "kind: Environment\nmetadata: {name: dev, site: acme}\nspec: {code: {branch: main}}\n---\n" + head +
-           "spec: {code: {commit: NEW}}\n---\nkind: Environment\nmetadata: {name: test, site: other}\nspec: {code: {branch: main}}\n"},
-      {"what it says already", head + "spec: {code: {commit: NEW}}\n", head + "spec: {code: {commit: NEW}}\n"},
+       "kind: Environment\nmetadata: {name: dev, site: acme}\nspec: {code: {branch: main}}\n---\n" +
+           head +
+           "spec: {code: {branch: main}}\n---\nkind: Environment\nmetadata: {name: test, site: "
+           "other}\nspec: {code: {branch: main}}\n",
+       "kind: Environment\nmetadata: {name: dev, site: acme}\nspec: {code: {branch: main}}\n---\n" +
+           head +
+           "spec: {code: {commit: NEW}}\n---\nkind: Environment\nmetadata: {name: test, site: "
+           "other}\nspec: {code: {branch: main}}\n"},
+      {"what it says already", head + "spec: {code: {commit: NEW}}\n",
+       head + "spec: {code: {commit: NEW}}\n"},
   };
   for (const Case& c : cases) EXPECT_EQ(commit_in(c.before), with_commits(c.after)) << c.name;
 }
 
 TEST(EditTest, NamesContentInEveryStylePeopleWrite) {
   const std::vector<Case> cases{
-      {"flow", head + "spec: {content: {source: live, generation: 7}}\n", head + "spec: {content: {source: live, generation: 8}}\n"},
-      {"block", head + "spec:\n  content:\n    source: dev\n    # raise me\n    generation: 7 # done\n",
+      {"flow", head + "spec: {content: {source: live, generation: 7}}\n",
+       head + "spec: {content: {source: live, generation: 8}}\n"},
+      {"block",
+       head + "spec:\n  content:\n    source: dev\n    # raise me\n    generation: 7 # done\n",
        head + "spec:\n  content:\n    source: live\n    # raise me\n    generation: 8 # done\n"},
-      {"no generation, flow", head + "spec: {content: {source: live}, url: x}\n", head + "spec: {content: {source: live, generation: 8}, url: x}\n"},
-      {"no generation, flow with a comment", head + "spec:\n  content: {source: live # {from} live\n  }\n",
+      {"no generation, flow", head + "spec: {content: {source: live}, url: x}\n",
+       head + "spec: {content: {source: live, generation: 8}, url: x}\n"},
+      {"no generation, flow with a comment",
+       head + "spec:\n  content: {source: live # {from} live\n  }\n",
        head + "spec:\n  content: {source: live, generation: 8 # {from} live\n  }\n"},
-      {"no generation, block", head + "spec:\n  content:\n    # from live\n    source: live # always\n",
+      {"no generation, block",
+       head + "spec:\n  content:\n    # from live\n    source: live # always\n",
        head + "spec:\n  content:\n    # from live\n    generation: 8\n    source: live # always\n"},
-      {"no source, flow", head + "spec: {content: {include: [files]}}\n", head + "spec: {content: {include: [files], source: live, generation: 8}}\n"},
+      {"no source, flow", head + "spec: {content: {include: [files]}}\n",
+       head + "spec: {content: {include: [files], source: live, generation: 8}}\n"},
       {"no source, block", head + "spec:\n  content:\n    include:\n      - files\n",
-       head + "spec:\n  content:\n    source: live\n    generation: 8\n    include:\n      - files\n"},
-      {"an empty mapping", head + "spec: {content: {}}\n", head + "spec: {content: {source: live, generation: 8}}\n"},
-      {"none, flow", head + "spec: {url: x}\n", head + "spec: {url: x, content: {source: live, generation: 8}}\n"},
-      {"none, block", head + "spec:\n  url: x\n", head + "spec:\n  content: {source: live, generation: 8}\n  url: x\n"},
+       head +
+           "spec:\n  content:\n    source: live\n    generation: 8\n    include:\n      - files\n"},
+      {"an empty mapping", head + "spec: {content: {}}\n",
+       head + "spec: {content: {source: live, generation: 8}}\n"},
+      {"none, flow", head + "spec: {url: x}\n",
+       head + "spec: {url: x, content: {source: live, generation: 8}}\n"},
+      {"none, block", head + "spec:\n  url: x\n",
+       head + "spec:\n  content: {source: live, generation: 8}\n  url: x\n"},
       {"no spec", head, "spec: {content: {source: live, generation: 8}}\n" + head},
-      {"refresh stays", head + "spec: {content: {source: dev, generation: 7, refresh: {every: 24h}}}\n",
+      {"refresh stays",
+       head + "spec: {content: {source: dev, generation: 7, refresh: {every: 24h}}}\n",
        head + "spec: {content: {source: live, generation: 8, refresh: {every: 24h}}}\n"},
-      {"quotes stay", head + "spec: {content: {source: 'dev', \"generation\": 7}}\n", head + "spec: {content: {source: 'live', \"generation\": 8}}\n"},
-      {"the order stays", head + "spec: {content: {generation: 7, source: dev}}\n", head + "spec: {content: {generation: 8, source: live}}\n"},
+      {"quotes stay", head + "spec: {content: {source: 'dev', \"generation\": 7}}\n",
+       head + "spec: {content: {source: 'live', \"generation\": 8}}\n"},
+      {"the order stays", head + "spec: {content: {generation: 7, source: dev}}\n",
+       head + "spec: {content: {generation: 8, source: live}}\n"},
   };
   for (const Case& c : cases) EXPECT_EQ(content_in(c.before), c.after) << c.name;
 }
@@ -130,7 +183,8 @@ TEST(EditTest, QuotesANameThatWouldBeSomethingElse) {
 
 TEST(EditTest, QuotesACommitThatWouldBeANumber) {
   const std::string before = head + "spec: {code: {branch: main}}\n";
-  for (const std::string hex : {"1234567890123456789012345678901234567890", "12345678901234567890123456789012345678e1"}) {
+  for (const std::string hex :
+       {"1234567890123456789012345678901234567890", "12345678901234567890123456789012345678e1"}) {
     EXPECT_EQ(told(with_commit(before, "acme", "test", {hex})),
               head + "spec: {code: {commit: \"" + hex + "\"}}\n");
   }
@@ -156,14 +210,16 @@ TEST(EditTest, RefusesWhatItCannotEditSafely) {
       {"a target without a value", head + "spec: {code: {branch: }}\n", by_hand},
       {"a target that is a list", head + "spec: {code: {branch: [main]}}\n", by_hand},
       {"spec is a word", head + "spec: none\n", by_hand},
-      {"an empty code", head + "spec:\n  code:\n  url: x\n", "refused: code of acme/test is empty; change it by hand"},
+      {"an empty code", head + "spec:\n  code:\n  url: x\n",
+       "refused: code of acme/test is empty; change it by hand"},
   };
   for (const Case& c : cases) EXPECT_EQ(commit_in(c.before), c.after) << c.name;
 }
 
 TEST(EditTest, RefusesContentItCannotEditSafely) {
   const std::vector<Case> cases{
-      {"nothing", head + "spec:\n  content: ~\n", "refused: content of acme/test is empty; change it by hand"},
+      {"nothing", head + "spec:\n  content: ~\n",
+       "refused: content of acme/test is empty; change it by hand"},
       {"a mapping as the source", head + "spec: {content: {source: {archive: x}}}\n",
        "refused: source of acme/test is no plain value; change it by hand"},
       {"a generation over two lines", head + "spec:\n  content:\n    source: a\n      b\n",
@@ -172,8 +228,10 @@ TEST(EditTest, RefusesContentItCannotEditSafely) {
        "refused: acme/test is written in a way that cannot be edited; change it by hand"},
   };
   for (const Case& c : cases) EXPECT_EQ(content_in(c.before), c.after) << c.name;
-  EXPECT_EQ(content_in(head + "spec: {content: {source: live, refresh: {every: 24h}}}\n", ContentSource::empty()),
-            "refused: acme/test has content.refresh, which goes with an environment as the source; remove it first");
+  EXPECT_EQ(content_in(head + "spec: {content: {source: live, refresh: {every: 24h}}}\n",
+                       ContentSource::empty()),
+            "refused: acme/test has content.refresh, which goes with an environment as the source; "
+            "remove it first");
 }
 
 TEST(EditTest, FindsADocumentBesideABrokenOne) {
@@ -190,7 +248,8 @@ class Scribe {
  public:
   explicit Scribe(unsigned seed) : random_(seed) {}
 
-  std::string environment(const std::string& name, const std::string& code, const std::string& content) {
+  std::string environment(const std::string& name, const std::string& code,
+                          const std::string& content) {
     std::vector<std::pair<std::string, std::string>> spec;
     if (!code.empty()) spec.emplace_back("code", code);
     if (!content.empty()) spec.emplace_back("content", content);
@@ -198,14 +257,16 @@ class Scribe {
     if (chance()) spec.emplace_back("deploy", "note=don't");
     if (chance()) spec.emplace_back("verify", "retryFor=\"5s\"");
     std::shuffle(spec.begin(), spec.end(), random_);
-    std::string out = "apiVersion: tidegate/v1" + end() + "kind: Environment" + end() + "metadata: {name: " +
-                      name + ", site: acme}" + end();
+    std::string out = "apiVersion: tidegate/v1" + end() + "kind: Environment" + end() +
+                      "metadata: {name: " + name + ", site: acme}" + end();
     const bool flow = chance();
     out += flow ? "spec: {" + end(true) : "spec:" + end();
     for (std::size_t i = 0; i < spec.size(); ++i) {
       out += "  " + key(spec[i].first) + ": " + value(spec[i].second, flow);
-      if (flow) out += i + 1 < spec.size() || chance() ? "," + end(true) : end(true);
-      else if (out.back() != '\n') out += end();
+      if (flow)
+        out += i + 1 < spec.size() || chance() ? "," + end(true) : end(true);
+      else if (out.back() != '\n')
+        out += end();
     }
     return out + (flow ? "  }" + end() : "");
   }
@@ -214,7 +275,8 @@ class Scribe {
   bool chance() { return random_() % 2 == 0; }
   std::string key(const std::string& text) { return chance() ? text : "\"" + text + "\""; }
   std::string end(bool flow = false) {
-    if (random_() % 4 == 0) return std::string(" # it's { a [ \"comment") + (flow ? ", }" : "") + "\n";
+    if (random_() % 4 == 0)
+      return std::string(" # it's { a [ \"comment") + (flow ? ", }" : "") + "\n";
     return "\n";
   }
   /// "a=b;c=d" as a mapping.
@@ -229,8 +291,10 @@ class Scribe {
     const bool block = !flow && chance();
     std::string out = block ? end() : "{";
     for (std::size_t i = 0; i < fields.size(); ++i) {
-      if (block) out += "    " + fields[i] + end();
-      else out += (i ? ", " : "") + fields[i];
+      if (block)
+        out += "    " + fields[i] + end();
+      else
+        out += (i ? ", " : "") + fields[i];
     }
     return block ? out : out + "}";
   }
@@ -238,13 +302,16 @@ class Scribe {
 };
 
 const std::string rest =
-    "apiVersion: tidegate/v1\nkind: Driver\nmetadata: {name: host}\nspec: {host: {root: /srv/sites}}\n---\n"
+    "apiVersion: tidegate/v1\nkind: Driver\nmetadata: {name: host}\nspec: {host: {root: "
+    "/srv/sites}}\n---\n"
     "apiVersion: tidegate/v1\nkind: Site\nmetadata: {name: acme}\n"
-    "spec: {driver: host, repository: {url: /srv/acme.git}, stages: [dev, test, live], application: {type: custom}}\n---\n";
+    "spec: {driver: host, repository: {url: /srv/acme.git}, stages: [dev, test, live], "
+    "application: {type: custom}}\n---\n";
 
 std::shared_ptr<const Site> site_of(const std::string& text) {
   const Fleet fleet = Fleet().with({{"fleet.yaml", text}}, "1", "");
-  for (const Problem& problem : fleet.problems()) ADD_FAILURE() << to_string(problem) << "\n" << text;
+  for (const Problem& problem : fleet.problems())
+    ADD_FAILURE() << to_string(problem) << "\n" << text;
   return fleet.find("acme");
 }
 
@@ -255,13 +322,20 @@ bool same_rest(const Environment& left, const Environment& right) {
 }
 
 TEST(EditTest, ReadAgainSaysWhatWasAskedAndNothingElseInAnyStyle) {
-  const std::vector<std::string> codes{"branch=main", "commit=" + old_commit.hex, "commit='" + old_commit.hex + "'", "tag=\"v1\"", "from=dev"};
-  const std::vector<std::string> contents{"", "source=live", "source=\"live\";generation=7", "generation=7;source=live", "source=live;refresh={every: 24h}", "source=keep"};
+  const std::vector<std::string> codes{"branch=main", "commit=" + old_commit.hex,
+                                       "commit='" + old_commit.hex + "'", "tag=\"v1\"", "from=dev"};
+  const std::vector<std::string> contents{"",
+                                          "source=live",
+                                          "source=\"live\";generation=7",
+                                          "generation=7;source=live",
+                                          "source=live;refresh={every: 24h}",
+                                          "source=keep"};
   for (unsigned seed = 0; seed < 400; ++seed) {
     Scribe scribe(seed);
-    const std::string text = rest + scribe.environment("dev", "branch=main", "source=live") + "---\n" +
-                             scribe.environment("test", codes[seed % codes.size()], contents[seed % contents.size()]) +
-                             "---\n" + scribe.environment("live", "commit=" + old_commit.hex, "");
+    const std::string text =
+        rest + scribe.environment("dev", "branch=main", "source=live") + "---\n" +
+        scribe.environment("test", codes[seed % codes.size()], contents[seed % contents.size()]) +
+        "---\n" + scribe.environment("live", "commit=" + old_commit.hex, "");
     const auto before = site_of(text);
     ASSERT_TRUE(before) << "seed " << seed;
     const auto promoted = with_commit(text, "acme", "test", new_commit);
@@ -274,13 +348,17 @@ TEST(EditTest, ReadAgainSaysWhatWasAskedAndNothingElseInAnyStyle) {
     EXPECT_EQ(test.code, CodeTarget(new_commit)) << "seed " << seed;
     EXPECT_EQ(test.content.source, ContentSource::from("live")) << "seed " << seed;
     EXPECT_EQ(test.content.generation, 8u) << "seed " << seed;
-    EXPECT_EQ(test.content.refresh, before->environments.at("test").content.refresh) << "seed " << seed;
-    EXPECT_TRUE(same_rest(test, before->environments.at("test"))) << "seed " << seed << "\n" << *both;
+    EXPECT_EQ(test.content.refresh, before->environments.at("test").content.refresh)
+        << "seed " << seed;
+    EXPECT_TRUE(same_rest(test, before->environments.at("test"))) << "seed " << seed << "\n"
+                                                                  << *both;
     for (const char* other : {"dev", "live"}) {
-      EXPECT_EQ(after->environments.at(other).digest, before->environments.at(other).digest) << "seed " << seed;
+      EXPECT_EQ(after->environments.at(other).digest, before->environments.at(other).digest)
+          << "seed " << seed;
     }
     const auto lines = [](const std::string& t) { return std::ranges::count(t, '\n'); };
-    EXPECT_LE(lines(*both) - lines(text), 1) << "seed " << seed << ": more than a line was added\n" << *both;
+    EXPECT_LE(lines(*both) - lines(text), 1) << "seed " << seed << ": more than a line was added\n"
+                                             << *both;
   }
 }
 

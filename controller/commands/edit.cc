@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <tuple>
@@ -12,6 +13,7 @@
 #include "controller/commands/options.h"
 #include "controller/git/writer.h"
 #include "controller/host/layout.h"
+#include "controller/process/process.h"
 #include "controller/service/installation.h"
 #include "reconcilers/diff.h"
 #include "schemas/edit.h"
@@ -157,14 +159,31 @@ void print_diff(const Change& change) {
   for (std::size_t i = 0; i < more; ++i) std::cout << " " << before[before.size() - tail + i] << "\n";
 }
 
-std::pair<std::string, std::string> author() {
+/// What git itself would say of who commits here; "" when it says nothing.
+std::string git_says(const std::string& directory, const char* what) {
+  ProcessRequest request;
+  request.argv = {"git", "config", what};
+  for (const char* name : {"HOME", "PATH", "XDG_CONFIG_HOME"}) {
+    if (const char* value = std::getenv(name)) request.environment[name] = value;
+  }
+  request.environment.emplace("PATH", "/usr/bin:/bin");
+  request.directory = directory;
+  request.deadline = std::chrono::seconds(5);
+  auto result = run_process(request);
+  if (!result || !result->succeeded()) return "";
+  return result->output.substr(0, result->output.find('\n'));
+}
+
+std::pair<std::string, std::string> author(const std::string& directory) {
   auto from = [](const char* name) { const char* value = std::getenv(name); return std::string(value ? value : ""); };
   const passwd* user = ::getpwuid(::getuid());
   std::string name = from("GIT_AUTHOR_NAME"), mail = from("GIT_AUTHOR_EMAIL");
+  if (name.empty()) name = git_says(directory, "user.name");
+  if (mail.empty()) mail = git_says(directory, "user.email");
   if (name.empty()) name = user ? user->pw_name : "tidegate";
   char host[256] = "localhost";
   ::gethostname(host, sizeof host - 1);
-  if (mail.empty()) mail = name + "@" + host;
+  if (mail.empty()) mail = (user ? std::string(user->pw_name) : name) + "@" + host;
   return {name, mail};
 }
 
@@ -209,10 +228,11 @@ int run_edit(const Options& options) {
   edit.path = change->path;
   edit.before = change->before;
   edit.text = change->after;
-  std::tie(edit.author_name, edit.author_mail) = author();
   edit.message = options.message.empty() ? change->message : options.message;
   edit.at = SystemClock().now();
   const bool is_directory = ::access((options.manifests + "/.").c_str(), F_OK) == 0;
+  std::tie(edit.author_name, edit.author_mail) =
+      author(is_directory ? std::filesystem::absolute(options.manifests).string() : "/");
   auto commit = !is_directory             ? push_to(options, edit)
                 : options.branch.empty() ? commit_in_work_tree(options.manifests, edit)
                                          : commit_on_branch(options.manifests, options.branch, edit);

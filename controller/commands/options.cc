@@ -67,6 +67,7 @@ class Parser {
   }
   /// What a first word that is no command may have meant.
   std::string unknown(const std::string& word) const {
+    if (word == "backup" || word == "import") return word + " is not supported yet";
     std::vector<std::string> names;
     for (const CLI::App* sub : app_.get_subcommands({})) names.push_back(sub->get_name());
     const std::vector<std::string_view> known(names.begin(), names.end());

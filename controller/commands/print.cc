@@ -23,10 +23,7 @@ std::size_t width(const std::string& text) {
 const char* sign(const std::vector<Action>& actions, bool creates) {
   if (creates) return "+";
   for (const Action& a : actions) if (std::holds_alternative<Wipe>(a)) return "-";
-  for (const Action& a : actions) {
-    if (std::holds_alternative<Sync>(a) || std::holds_alternative<Activate>(a)) return "~";
-  }
-  return "+";
+  return "~";
 }
 
 }  // namespace

@@ -120,8 +120,13 @@ void apache_host(std::ostream& out, const Host& h, const char* link, const Addre
   const std::string root = h.root(link);
   out << "<VirtualHost *:" << address.port << ">\n"
       << "    ServerName " << address.host << "\n"
-      << "    DocumentRoot " << root << "\n"
-      << "    <Directory " << h.layout.directory() << ">\n"
+      << "    DocumentRoot " << root << "\n";
+  if (address.scheme == "https") {
+    out << "    SSLEngine On\n"
+        << "    SSLCertificateFile /etc/letsencrypt/live/" << address.host << "/fullchain.pem\n"
+        << "    SSLCertificateKeyFile /etc/letsencrypt/live/" << address.host << "/privkey.pem\n";
+  }
+  out << "    <Directory " << h.layout.directory() << ">\n"
       << "        Options FollowSymLinks\n        AllowOverride All\n        Require all granted\n    </Directory>\n"
       << "    RewriteEngine On\n";
   if (visitors) {
@@ -138,9 +143,15 @@ void apache_host(std::ostream& out, const Host& h, const char* link, const Addre
 }
 
 void apache(std::ostream& out, const Host& h) {
-  out << "# " << h.site.name << "/" << h.environment.name << "; needs: a2enmod rewrite headers proxy_fcgi\n";
-  apache_host(out, h, "current", address_of(h.environment.url), true);
-  if (!h.environment.preview_url.empty()) apache_host(out, h, "next", address_of(h.environment.preview_url), false);
+  const Address visitors = address_of(h.environment.url);
+  out << "# " << h.site.name << "/" << h.environment.name << "; needs: a2enmod rewrite headers proxy_fcgi"
+      << (visitors.scheme == "https" ? " ssl" : "") << "\n";
+  if (visitors.port != 80 && visitors.port != 443) out << "# and in ports.conf: Listen " << visitors.port << "\n";
+  apache_host(out, h, "current", visitors, true);
+  if (h.environment.preview_url.empty()) return;
+  const Address preview = address_of(h.environment.preview_url);
+  out << "# The prepared release, for verification; in ports.conf: Listen " << preview.host << ":" << preview.port << "\n";
+  apache_host(out, h, "next", preview, false);
 }
 
 std::string pool_user(const Host& h) {

@@ -152,6 +152,7 @@ void observe_code(const HostServices& services, const Site& site, ObservedSite& 
   const std::string mirrors = mirrors_of(site);
   const KnownRefs known = services.repositories.known(site, mirrors);
   out.repository_problem = known.problem;
+  out.repository_pending = known.pending;
   std::set<CommitId> wanted;
   auto add_ref = [&](const std::string& name) {
     auto it = known.refs->find(name);

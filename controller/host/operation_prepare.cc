@@ -264,7 +264,8 @@ Result<void> HostOperation::copy_directory(const std::string& name, const Releas
   if (!report) return std::move(report.error());
   set.items[name] = directory;
   set.declared[name] = declared.path;
-  say("copied files \"" + name + "\": " + std::to_string(report->files) + " files, " + std::to_string(report->bytes) + " bytes");
+  say("copied files \"" + name + "\": " + std::to_string(report->files) + (report->files == 1 ? " file, " : " files, ") +
+      std::to_string(report->bytes) + " bytes");
   for (const auto& path : report->outside_links.first) say("left out a link that leads out of the directory: " + path);
   for (const auto& path : report->special.first) say("left out what is neither file nor directory: " + path);
   return {};

@@ -145,7 +145,11 @@ Result<int> run_site_words(const Place& place, const std::vector<std::string>& a
   auto result = run_confined(std::move(request), sandbox);
   if (!result) return std::move(result.error()).within(name);
   if (result->cancelled) return Error{ErrorKind::transient, name + ": stopped with the controller"};
-  if (result->timed_out || result->exit_code < 0) return Error{ErrorKind::site, name + ": " + ending_of(*result)};
+  if (result->timed_out) {
+    return Error{ErrorKind::site, name + ": ended at the deadline: deploy.timeout is " +
+                                      to_string(place.environment.deploy.timeout)};
+  }
+  if (result->exit_code < 0) return Error{ErrorKind::site, name + ": " + ending_of(*result)};
   return result->exit_code;
 }
 

@@ -16,6 +16,7 @@ namespace {
 using Json = nlohmann::json;
 constexpr std::size_t record_bytes_max = 8 << 20;
 constexpr unsigned record_mode = 0640;
+constexpr unsigned release_mode = 0644;  // Holds no secret; the site's pages and others' programs read it.
 constexpr const char* launched_note = "launched\n";
 
 std::string millis(Timestamp time) { return std::to_string(time.time_since_epoch().count()); }
@@ -197,9 +198,9 @@ Result<std::optional<T>> read_json(const std::string& path, From from,
 }
 
 template <class T>
-Result<void> write_json(const std::string& path, const T& value) {
+Result<void> write_json(const std::string& path, const T& value, unsigned mode = record_mode) {
   return write_durably(path, to_json(value).dump(1, ' ', false, Json::error_handler_t::replace) + "\n",
-                       record_mode);
+                       mode);
 }
 
 }  // namespace
@@ -224,7 +225,7 @@ Result<void> remove_journal(const EnvironmentLayout& layout) {
   return {};
 }
 Result<void> write_release(const EnvironmentLayout& layout, const ReleaseRecord& release) {
-  return write_json(layout.release(release.id) + "/release.json", release);
+  return write_json(layout.release(release.id) + "/release.json", release, release_mode);
 }
 Result<std::optional<ReleaseRecord>> read_release(const EnvironmentLayout& layout, const std::string& id) {
   return read_json<ReleaseRecord>(layout.release(id) + "/release.json", release_from);

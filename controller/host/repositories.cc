@@ -34,6 +34,7 @@ std::shared_ptr<Repositories::Entry> Repositories::entry(const Site& site, const
     found = std::make_shared<Entry>();
     found->known.refs = std::make_shared<const std::map<std::string, CommitId>>();
     found->known.problem = "repository " + site.repository.url + " has not been looked up yet";
+    found->known.pending = true;
     found->due = clock_.now();
     found->mirrors = mirrors;
     if (credentials) {
@@ -70,6 +71,7 @@ void Repositories::look(Entry& entry) {
     fresh = entry.known;
   }
   if (!entry.mirror) {
+    fresh.pending = false;
     fresh.problem = entry.setup_problem;
   } else {
     std::optional<Error> failed;
@@ -97,6 +99,7 @@ void Repositories::look(Entry& entry) {
         failed = repository.error();
       }
     }
+    fresh.pending = false;
     fresh.problem = failed ? failed->message : "";
     if (!failed) fresh.complete = mode_ == Mode::refresh;
   }

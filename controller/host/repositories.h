@@ -22,6 +22,7 @@ namespace tidegate {
 struct KnownRefs {
   std::shared_ptr<const std::map<std::string, CommitId>> refs;  ///< Never null; empty before the first look.
   std::string problem;       ///< Why refs may be old or are not known yet; "" when they are fresh.
+  bool pending = false;      ///< It was never looked up: `problem` only says so.
   bool complete = false;     ///< Commits can be looked up: the mirror is there and was refreshed.
 };
 

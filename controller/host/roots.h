@@ -7,8 +7,8 @@
 
 namespace tidegate {
 
-/// Why nothing below a root may be believed now: not mounted, or another file system than before. ""
-/// when all is well, also for a root never used. Changes nothing.
+/// Why nothing below a root may be believed now: not mounted, or another file system than before.
+/// "" when all is well, also for a root never used. Changes nothing.
 std::string root_problem(RootMemory& memory, const std::string& root);
 
 /// Marks an empty root as Tidegate's and remembers its id. `invalid` when it does not

@@ -1,6 +1,6 @@
 #pragma once
-// For the tests of this folder: a site with a real repository, real SQLite databases and a real host
-// driver below a directory of its own; its clock and its log are the test's.
+// For the tests of this folder: a site with a real repository, real SQLite databases and a real
+// host driver below a directory of its own; its clock and its log are the test's.
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -18,6 +18,7 @@
 #include "controller/git/test_repository.h"
 #include "controller/host/host_driver.h"
 #include "controller/host/records.h"
+#include "controller/host/roots.h"
 #include "reconcilers/diff.h"
 #include "reconcilers/plan.h"
 #include "schemas/fleet.h"
@@ -50,7 +51,8 @@ struct Told {
   std::string id, environment, result, message;
   std::vector<std::string> actions, phases, lines;
   bool has(const std::string& piece) const {
-    for (const auto& line : lines) if (line.find(piece) != std::string::npos) return true;
+    for (const auto& line : lines)
+      if (line.find(piece) != std::string::npos) return true;
     return false;
   }
   std::string all() const {
@@ -78,7 +80,8 @@ class RecordedLog : public OperationLog {
     std::lock_guard lock(mutex_);
     told_[id].lines.push_back(text);
   }
-  void ended(const std::string& id, const std::string& result, const std::string& message) override {
+  void ended(const std::string& id, const std::string& result,
+             const std::string& message) override {
     std::lock_guard lock(mutex_);
     Told& told = told_[id];
     told.id = id;
@@ -149,32 +152,50 @@ class TestHost {
   /// A new process, as far as the driver is concerned.
   void restart() {
     driver.reset();
-    repositories = std::make_unique<Repositories>(Secrets(secrets()), Repositories::Mode::refresh, 1h, clock, nullptr);
-    HostServices services{clock, Secrets(secrets()), *repositories, log, roots, "test, pid 1", directory / "state.db", true,
-                          [this](const Site& s, const Step& step, const std::string& id) -> std::optional<Refusal> {
-                            return gate ? gate(s, step, id) : std::nullopt;
-                          },
-                          {}};
+    repositories = std::make_unique<Repositories>(
+        Secrets(secrets()), Repositories::Mode::refresh, 1h, clock, nullptr,
+        [this](const std::string&) { return claim_and_remember(roots, root()); });
+    HostServices services{
+        clock,
+        Secrets(secrets()),
+        *repositories,
+        log,
+        roots,
+        "test, pid 1",
+        directory / "state.db",
+        true,
+        [this](const Site& s, const Step& step, const std::string& id) -> std::optional<Refusal> {
+          return gate ? gate(s, step, id) : std::nullopt;
+        },
+        {}};
     driver = std::make_unique<HostDriver>(std::move(services), 2);
   }
 
   std::string manifests() const {
     const std::string user = is_root() ? ", runAs: www-data" : "";
-    std::string text = "apiVersion: tidegate/v1\nkind: Driver\nmetadata: {name: host}\nspec: {host: {root: " + root() +
-                       user + ", keepReleases: " + std::to_string(keep_releases) + "}}\n---\n"
-                       "apiVersion: tidegate/v1\nkind: Site\nmetadata: {name: acme}\nspec:\n  driver: host\n"
-                       "  repository: {url: " + code.path() + "}\n  stages: [dev, test, live]\n  launched: " +
-                       (launched ? "true" : "false") + "\n  application: {type: custom, docroot: web, writable: [" + writable +
-                       "], buildSecrets: {" + build_secrets + "}, commands: {" + commands + "}}\n  content: {" + content + "}\n";
+    std::string text =
+        "apiVersion: tidegate/v1\nkind: Driver\nmetadata: {name: host}\nspec: {host: {root: " +
+        root() + user + ", keepReleases: " + std::to_string(keep_releases) +
+        "}}\n---\n"
+        "apiVersion: tidegate/v1\nkind: Site\nmetadata: {name: acme}\nspec:\n  driver: host\n"
+        "  repository: {url: " +
+        code.path() +
+        "}\n  stages: [dev, test, live]\n  launched: " + (launched ? "true" : "false") +
+        "\n  application: {type: custom, docroot: web, writable: [" + writable +
+        "], buildSecrets: {" + build_secrets + "}, commands: {" + commands + "}}\n  content: {" +
+        content + "}\n";
     for (const auto& [name, spec] : environments) {
-      text += "---\napiVersion: tidegate/v1\nkind: Environment\nmetadata: {name: " + name + ", site: acme}\nspec: {" + spec + "}\n";
+      text += "---\napiVersion: tidegate/v1\nkind: Environment\nmetadata: {name: " + name +
+              ", site: acme}\nspec: {" + spec + "}\n";
     }
     return text;
   }
   /// The site as the manifests are now; each call is a new reading.
   std::shared_ptr<const Site> site() {
-    const Fleet fleet = Fleet().with({{"fleet.yaml", manifests()}}, std::string(40, 'a'), "Ada <ada@example.org>");
-    for (const auto& problem : fleet.problems()) if (!problem.warning) ADD_FAILURE() << to_string(problem) << "\n" << manifests();
+    const Fleet fleet =
+        Fleet().with({{"fleet.yaml", manifests()}}, std::string(40, 'a'), "Ada <ada@example.org>");
+    for (const auto& problem : fleet.problems())
+      if (!problem.warning) ADD_FAILURE() << to_string(problem) << "\n" << manifests();
     return fleet.find("acme");
   }
 
@@ -185,7 +206,9 @@ class TestHost {
     EXPECT_TRUE(seen) << seen.error().message;
     return seen ? *seen : ObservedSite{};
   }
-  ObservedEnvironment seen(const std::string& environment) { return observe().environments[environment]; }
+  ObservedEnvironment seen(const std::string& environment) {
+    return observe().environments[environment];
+  }
   Plan plan(const std::set<std::string>& retries = {}) {
     const auto s = site();
     return make_plan(*s, observe(), calendar, clock.now(), retries);
@@ -193,9 +216,11 @@ class TestHost {
   /// The step that is ready for an environment; a failure when none is.
   Step step(const std::string& environment, const std::set<std::string>& retries = {}) {
     const Plan now = plan(retries);
-    for (const Step& s : now.ready) if (s.environment == environment) return s;
+    for (const Step& s : now.ready)
+      if (s.environment == environment) return s;
     std::string why;
-    for (const auto& h : now.held) why += h.environment + " held " + h.reason + ": " + h.message + "\n";
+    for (const auto& h : now.held)
+      why += h.environment + " held " + h.reason + ": " + h.message + "\n";
     for (const auto& w : now.waiting) why += w.environment + " waits: " + w.because + "\n";
     ADD_FAILURE() << "nothing is ready for " << environment << "\n" << why;
     return {};
@@ -232,13 +257,17 @@ class TestHost {
     ADD_FAILURE() << "never converges";
   }
 
-  EnvironmentLayout layout(const std::string& environment) const { return {root(), "acme", environment}; }
+  EnvironmentLayout layout(const std::string& environment) const {
+    return {root(), "acme", environment};
+  }
   EnvironmentRecord record(const std::string& environment) const {
     auto read = read_record(layout(environment));
     EXPECT_TRUE(read) << read.error().message;
     return read && *read ? **read : EnvironmentRecord{};
   }
-  bool has_journal(const std::string& environment) const { return std::filesystem::exists(layout(environment).journal()); }
+  bool has_journal(const std::string& environment) const {
+    return std::filesystem::exists(layout(environment).journal());
+  }
   ReleaseRecord release(const std::string& environment) const {
     const auto r = record(environment);
     auto it = r.releases.find(r.current);
@@ -250,7 +279,9 @@ class TestHost {
   std::string uploads(const std::string& environment) const {
     return release(environment).content.at(Part::files).items.at("uploads");
   }
-  std::string page(const std::string& environment) const { return read_file(layout(environment).current() + "/code/web/index.html"); }
+  std::string page(const std::string& environment) const {
+    return read_file(layout(environment).current() + "/code/web/index.html");
+  }
   /// The commit of a changed page.
   CommitId push(const std::string& page) {
     code.write("web/index.html", page);
@@ -260,9 +291,11 @@ class TestHost {
   TemporaryDirectory directory;
   WorkTree code;
   CommitId first;
-  std::map<std::string, std::string> environments{{"dev", "code: {branch: main}, content: {source: live}"}};
+  std::map<std::string, std::string> environments{
+      {"dev", "code: {branch: main}, content: {source: live}"}};
   std::string commands, build_secrets, writable;
-  std::string content = "databases: [{name: main, engine: sqlite}], files: [{name: uploads, path: web/uploads}]";
+  std::string content =
+      "databases: [{name: main, engine: sqlite}], files: [{name: uploads, path: web/uploads}]";
   bool launched = false;
   int keep_releases = 3;
   std::function<std::optional<Refusal>(const Site&, const Step&, const std::string&)> gate;
@@ -284,10 +317,12 @@ inline std::string sql(const std::string& file, const std::string& statement) {
     const auto row = [](void* to, int columns, char** values, char**) {
       auto& text = *static_cast<std::string*>(to);
       if (!text.empty()) text += "\n";
-      for (int i = 0; i < columns; ++i) text += (i ? "|" : "") + std::string(values[i] ? values[i] : "null");
+      for (int i = 0; i < columns; ++i)
+        text += (i ? "|" : "") + std::string(values[i] ? values[i] : "null");
       return 0;
     };
-    if (sqlite3_exec(opened, statement.c_str(), row, &out, &problem) != SQLITE_OK) out = std::string("error: ") + problem;
+    if (sqlite3_exec(opened, statement.c_str(), row, &out, &problem) != SQLITE_OK)
+      out = std::string("error: ") + problem;
     sqlite3_free(problem);
   } else {
     out = std::string("error: ") + sqlite3_errmsg(opened);
@@ -296,15 +331,16 @@ inline std::string sql(const std::string& file, const std::string& statement) {
   return out;
 }
 
-/// Every path below a directory with its kind, size and mtime in nanoseconds: equal when nothing was
-/// written.
+/// Every path below a directory with its kind, size and mtime in nanoseconds: equal when nothing
+/// was written.
 inline std::map<std::string, std::string> state_of(const std::string& directory) {
   std::map<std::string, std::string> out;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
     struct stat s {};
     ::lstat(entry.path().c_str(), &s);
-    out[entry.path()] = std::to_string(s.st_ino) + " " + std::to_string(s.st_mode) + " " + std::to_string(s.st_size) + " " +
-                        std::to_string(s.st_mtim.tv_sec) + "." + std::to_string(s.st_mtim.tv_nsec);
+    out[entry.path()] = std::to_string(s.st_ino) + " " + std::to_string(s.st_mode) + " " +
+                        std::to_string(s.st_size) + " " + std::to_string(s.st_mtim.tv_sec) + "." +
+                        std::to_string(s.st_mtim.tv_nsec);
   }
   return out;
 }

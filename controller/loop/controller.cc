@@ -58,6 +58,28 @@ Timestamp Controller::next_due() const {
   return next;
 }
 
+void Controller::take_over(const Controller& old) {
+  std::unique_lock mine(mutex_, std::defer_lock), theirs(old.mutex_, std::defer_lock);
+  std::lock(mine, theirs);
+  const bool prefixed = sources_.size() > 1;
+  if (prefixed != (old.sources_.size() > 1)) return;
+  for (const Source& source : old.sources_) if (source.busy) return;
+  std::vector<FileChange> left;  // Of sources that are not named any more.
+  for (const Source& source : old.sources_) {
+    auto same = std::ranges::find(sources_, source.source->name(), [](const Source& s) { return s.source->name(); });
+    if (same == sources_.end()) {
+      for (const auto& file : source.files) left.push_back({file, std::nullopt});
+      continue;
+    }
+    same->files = source.files;
+  }
+  fleet_ = left.empty() ? old.fleet_ : std::make_shared<const Fleet>(old.fleet_->with(left, old.fleet_->revision(), ""));
+  statuses_ = old.statuses_;
+  const auto known = fleet_;
+  mine.unlock();
+  for (const auto& [name, site] : known->sites()) queue_.add(name, Lane::routine);
+}
+
 void Controller::look_soon(const std::string& site) { queue_.add(site, Lane::changed); }
 
 void Controller::poll_soon() {

@@ -32,6 +32,11 @@ class Controller {
   /// When run_one() next has something to do, as things stand.
   Timestamp next_due() const;
 
+  /// Goes on from the manifests that another one knows, which was shut down; each source is read anew
+  /// and as a whole. Called before run_one(). Does nothing while `old` reads a source, or when files
+  /// of one source would meet those of several.
+  void take_over(const Controller& old);
+
   /// Something about this site changed. Any thread.
   void look_soon(const std::string& site);
   /// Read this source again as soon as possible. Any thread.

@@ -80,8 +80,8 @@ void append_unicode_escape(std::string& to, std::uint32_t unit) {
   for (int shift = 12; shift >= 0; shift -= 4) to += "0123456789abcdef"[unit >> shift & 15];
 }
 
-/// As the inside of a JSON string; `strict` as PHP writes it, with "\/" and ASCII only.
-std::string json_escaped(std::string_view text, bool strict) {
+/// As the inside of a JSON string; as PHP writes it, with `slashes` "\/", and `ascii` only.
+std::string json_escaped(std::string_view text, bool slashes, bool ascii) {
   static constexpr std::string_view special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
   std::string result;
   for (std::size_t at = 0; at < text.size();) {
@@ -89,9 +89,9 @@ std::string json_escaped(std::string_view text, bool strict) {
     const auto byte = static_cast<unsigned char>(c);
     if (const std::size_t which = special.find(c); which != special.npos) {
       (result += '\\', result += letters[which], ++at);
-    } else if (c == '/' && strict) {
+    } else if (c == '/' && slashes) {
       (result += "\\/", ++at);
-    } else if (byte < 0x20 || (byte >= 0x80 && strict)) {
+    } else if (byte < 0x20 || (byte >= 0x80 && ascii)) {
       const std::uint32_t point = next_code_point(text, at);
       if (point < 0x10000) {
         append_unicode_escape(result, point);
@@ -124,8 +124,8 @@ void add_spellings(std::set<std::string>& all, const std::string& text) {
     add(with_url_alphabet(base64));
     add(std::move(base64));
   }
-  add(json_escaped(text, false));
-  add(json_escaped(text, true));
+  for (const bool slashes : {false, true})
+    for (const bool ascii : {false, true}) add(json_escaped(text, slashes, ascii));
 }
 
 }  // namespace

@@ -26,6 +26,8 @@ TEST(MaskTest, KnowsTheSpellingsOfASecret) {
       "cC93K2QgIsOpJQ==",          // base64
       "p/w+d \\\"é%",              // JSON
       "p\\/w+d \\\"\\u00e9%",      // JSON as PHP writes it
+      "p\\/w+d \\\"é%",            // the same with JSON_UNESCAPED_UNICODE
+      "p/w+d \\\"\\u00e9%",        // JSON as Python writes it
   };
   for (const std::string spelling : spellings)
     EXPECT_EQ(mask.apply("x " + spelling + " y"), "x *** y") << spelling;

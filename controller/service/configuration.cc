@@ -31,7 +31,7 @@ std::optional<SourceSettings> source(const Value& value, const std::string& file
   if (name) if (auto text = name->text(wrong_name)) out.name = *text;
   if (url) {
     if (auto text = url->text(any_path)) {
-      out.url = text->find("://") == std::string::npos ? absolute(file, *text) : *text;
+      out.url = text->find(':') == std::string::npos ? absolute(file, *text) : *text;
       if (const auto wrong = wrong_repository_url(out.url); !wrong.empty()) url->wrong(wrong);
     }
   }
@@ -41,7 +41,7 @@ std::optional<SourceSettings> source(const Value& value, const std::string& file
   if (auto credentials = fields.find("credentials")) {
     const Fields secret(*credentials, {"secret"});
     if (auto named = secret.need("secret", "secret: git-token")) {
-      if (auto text = named->text(wrong_secret_name)) out.credentials = SecretRef{*text, SecretRef::Scope::platform};
+      if (auto text = named->hidden_text(wrong_secret_name)) out.credentials = SecretRef{*text, SecretRef::Scope::platform};
     }
   }
   return out;
@@ -54,7 +54,7 @@ void read_fields(const Fields& fields, const std::string& file, Configuration& o
       for (const Value& item : *items) {
         if (!item.is_map()) continue;
         auto one = source(item, file);
-        if (!names.insert(one->name).second) item.wrong("\"" + one->name + "\" is the name of two sources");
+        if (!one->name.empty() && !names.insert(one->name).second) item.wrong("\"" + one->name + "\" is the name of two sources");
         out.sources.push_back(std::move(*one));
       }
       if (items->empty()) sources->wrong("must name at least one source");

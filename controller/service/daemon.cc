@@ -207,6 +207,7 @@ void Daemon::reload() {
   {
     std::lock_guard lock(mutex_);
     loop_->controller->shut_down();
+    next->controller->take_over(*loop_->controller);
     loop_ = std::move(next);
   }
   log_("info", "configuration read again", {});

@@ -3,13 +3,17 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace tidegate {
 namespace {
 
 std::string quoted(const std::string& value) {
-  const bool plain = !value.empty() && value.find_first_of(" \"=\\\n\r\t") == std::string::npos;
+  // Control characters of a command's output must not reach the operator's terminal.
+  const bool plain = !value.empty() && std::ranges::all_of(value, [](unsigned char c) {
+    return c > ' ' && c != 0x7F && c != '"' && c != '=' && c != '\\';
+  });
   return plain ? value : nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -27,7 +31,7 @@ LogLineWriter make_log(const std::string& level, bool json) {
     const std::string time = to_rfc3339(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()));
     std::string line;
     if (json) {
-      nlohmann::ordered_json object{{"time", time}, {"level", at}, {"message", message}};
+      nlohmann::ordered_json object{{"time", time}, {"level", at}, {"msg", message}};
       for (const auto& [key, value] : facts) if (!value.empty()) object[key] = value;
       line = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     } else {

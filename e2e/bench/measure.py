@@ -107,9 +107,9 @@ class Figures:
     def line(row):
         number = lambda x: f"{x:.0f}" if x >= 1000 else f"{x:.3g}"
         ratio = f"{row['ratio']:.2f}×" if "ratio" in row else ""
-        return (f"{row['group']:<26} {row['what']:<50} {number(row['min']):>8} {number(row['median']):>8} {number(row['max']):>8}"
+        return (f"{row['group']:<34} {row['what']:<50} {number(row['min']):>8} {number(row['median']):>8} {number(row['max']):>8}"
                 f" {row['unit']:<5} {row['times']:>2} {ratio:>7} {row['load']:>5}")
 
     def table(self):
-        head = f"{'':<26} {'':<50} {'min':>8} {'median':>8} {'max':>8} {'':<5} {'n':>2} {'ratio':>7} {'load':>5}"
+        head = f"{'':<34} {'':<50} {'min':>8} {'median':>8} {'max':>8} {'':<5} {'n':>2} {'ratio':>7} {'load':>5}"
         return "\n".join([head, *map(self.line, self.rows)])

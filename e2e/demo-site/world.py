@@ -153,8 +153,8 @@ class World:
     def check_alive(self):
         for process in self.processes:
             if process.poll() is not None:
-                raise Trouble(f"{process.args[0]} ended with {process.returncode}; the web servers' "
-                              f"last words:\n{self.tail('php.log', 3)}")
+                raise Trouble(f"{process.args[0]} ended with {process.returncode}\n"
+                              f"the web servers' last words:\n{self.tail('php.log', 3)}")
 
     def tail(self, log, lines=15):
         try:

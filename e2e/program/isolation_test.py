@@ -36,14 +36,16 @@ while read -r name how path; do
 done < targets.txt
 """
 PAGE = r"""<?php
+function sh($command) { return function_exists('shell_exec') ? (string)@shell_exec("{ $command; } 2>/dev/null") : ''; }
 function attempt($how, $path) {
+  $at = escapeshellarg($path);
   switch ($how) {
-    case 'read': return (string)@file_get_contents($path) !== '' || (string)@shell_exec('head -c 9 ' . escapeshellarg($path) . ' 2>/dev/null') !== '';
-    case 'list': return count(@scandir($path) ?: []) > 2 || (string)@shell_exec('ls -A ' . escapeshellarg($path) . ' 2>/dev/null') !== '';
-    case 'write': return @file_put_contents($path, 'owned', FILE_APPEND) !== false || @shell_exec('{ echo owned >> ' . escapeshellarg($path) . '; } 2>/dev/null && echo y') == "y\n";
-    case 'make': return @file_put_contents("$path/owned", 'owned') !== false || @shell_exec('{ echo owned > ' . escapeshellarg("$path/owned") . '; } 2>/dev/null && echo y') == "y\n";
+    case 'read': return (string)@file_get_contents($path) !== '' || sh("head -c 9 $at") !== '';
+    case 'list': return count(@scandir($path) ?: []) > 2 || sh("ls -A $at") !== '';
+    case 'write': return @file_put_contents($path, 'owned', FILE_APPEND) !== false || sh("echo owned >> $at && echo y") !== '';
+    case 'make': return @file_put_contents("$path/owned", 'owned') !== false || sh("echo owned > $at/owned && echo y") !== '';
     case 'database': try { (new PDO("sqlite:$path"))->exec('create table if not exists owned(x)'); return true; } catch (Exception $e) { return false; }
-    case 'process': return (string)@shell_exec('cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n" | grep ' . escapeshellarg($path)) !== '';
+    case 'process': return sh('cat /proc/[0-9]*/environ | tr "\\0" "\\n" | grep ' . $at) !== '';
   }
 }
 foreach (file(dirname(__DIR__) . '/targets.txt') as $line) {
@@ -208,8 +210,8 @@ class Commands(Neighbours):
 
 @unittest.skipUnless(ROOT, "pages of two users need root, to become them")
 class Pages(Neighbours):
-    def serve(self):
-        """PHP's own server as the environment's user with the settings of its printed pool."""
+    def serve(self, keep):
+        """PHP's own server as the environment's user with those settings of its printed pool that are kept."""
         done = self.run_program("webserver", "acme/dev", "--for", "php-fpm", *self.given())
         pool = dict(re.findall(r"^(\S+) = (.*)$", done.stdout, re.M))
         settings = {re.fullmatch(r"php_admin_value\[(.*)\]", key).group(1): value for key, value in pool.items() if key.startswith("php_admin_value")}
@@ -226,18 +228,25 @@ class Pages(Neighbours):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        options = [word for name, value in settings.items() for word in ("-d", f"{name}={value}")]
+        options = [word for name, value in settings.items() if keep(name) for word in ("-d", f"{name}={value}")]
         docroot = os.path.realpath(self.place("dev", "current/code/web"))
         server = subprocess.Popen(["setpriv", "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups", "--no-new-privs",
                                    "php", *options, "-S", f"127.0.0.1:{port}", "-t", docroot],
                                   env={"PATH": "/usr/bin:/bin", "TMPDIR": pool["env[TMPDIR]"]}, cwd="/",
-                                  stdout=subprocess.DEVNULL, stderr=open("/tmp/crashwork/php.err","w"))
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
         self.until("php listens", lambda: socket.create_connection(("127.0.0.1", port)).close() is None, 10)
         return port
 
     def test_a_page_reaches_its_own_release_alone(self):
+        self.attack(lambda name: True)
+
+    def test_a_page_that_starts_programs_meets_the_next_wall(self):
+        """Without what PHP itself refuses, the environment's user is what keeps it in."""
+        self.attack(lambda name: name not in ("open_basedir", "disable_functions"))
+
+    def attack(self, keep):
         os.chmod(self.path("secrets"), 0o700)
         self.arm()
         targets = self.aim(following=True)
@@ -245,7 +254,7 @@ class Pages(Neighbours):
         controller = subprocess.Popen(["sleep", "60"], env={"MARK": ENVIRONMENT_MARK})
         self.addCleanup(controller.wait)
         self.addCleanup(controller.kill)
-        port = self.serve()
+        port = self.serve(keep)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/attack.php", timeout=30) as answer:
             self.judge(targets, answer.read().decode())
 
@@ -271,7 +280,7 @@ class Bombs(Site):
     def test_a_flood_of_output(self):
         message = self.explode("yes flood")
         self.assertIn('verify: "yes flood"', message)
-        self.assertIn("6s", message)
+        self.assertIn("deploy.timeout is 6s", message)
         self.assertLess(os.path.getsize(self.path("state.db")), 40 << 20)
 
     def test_one_line_without_an_end(self):
@@ -313,7 +322,7 @@ echo "last words: $s\\n"; exit(1);"""})
         self.environments["dev"]["verify"] = {"commands": ["php leak.php"]}
         done = self.apply(1)
         log = self.logs()
-        self.assertEqual(len(re.findall(r"leak \S*\*\*\*\S* end", log)), 14, log)
+        self.assertGreaterEqual(len(re.findall(r"leak \S*\*\*\*\S* end", log)), 14, log)
         told = done.stdout + done.stderr + log + json.dumps(self.history(), ensure_ascii=False) + json.dumps(self.status("dev"), ensure_ascii=False)
         with open(self.path("state.db"), "rb") as store:
             told = told.encode() + store.read()

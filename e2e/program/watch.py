@@ -2,6 +2,7 @@
 on Live, a reader of what visitors see, and the look at what is left in an environment."""
 import json
 import os
+import select
 import signal
 import socketserver
 import sqlite3
@@ -11,7 +12,7 @@ import time
 
 class Gate:
     """Commands connect, say who they are, and exit with the code they are told. One that is stopped at
-    the gate gets no answer; the end of its connection is the end of its process."""
+    the gate gets no answer until it opens; the end of its connection is the end of its process."""
 
     def __init__(self, journal):
         gate = self
@@ -50,12 +51,14 @@ class Gate:
             if stopped:
                 self.waiting.add(key)
                 self.lock.notify_all()
-        if stopped:
-            handler.rfile.read(1)  # Until its process is gone.
+        while stopped:
+            if select.select([handler.connection], [], [], 0.02)[0]:  # Its process is gone.
+                with self.lock:
+                    self.ended.add(key)
+                    self.lock.notify_all()
+                return
             with self.lock:
-                self.ended.add(key)
-                self.lock.notify_all()
-            return
+                stopped = key in self.stops
         handler.wfile.write(f"{self.codes.get(key, self.codes.get(name, 0))}\n".encode())
 
     def stop_at(self, *keys):

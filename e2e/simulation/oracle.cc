@@ -35,7 +35,8 @@ bool was_launched(const Site& site, const Estate& estate) {
   return site.launched || !estate.was_authority.empty();
 }
 
-Verdict code_skips(const Site& site, const Estate& estate, const std::string& e, const CommitId& commit) {
+Verdict code_skips(const Site& site, const Estate& estate, const std::string& e,
+                   const CommitId& commit) {
   const auto at = std::ranges::find(site.stages, e);
   if (at == site.stages.begin() || place_of(estate, e).proven.contains(commit)) return {};
   if (place_of(estate, *(at - 1)).proven.contains(commit)) return {};
@@ -53,7 +54,8 @@ bool brings_new_commit(const Place& place, const Step& step) {
 Verdict copy_unasked(const Site& site, const Estate& estate, const Environment& e, const Sync& sync,
                      const Step& step, Timestamp now) {
   const Place& place = place_of(estate, e.name);
-  if (e.content.source != ContentSource::from(sync.from)) return "its manifest names no such source";
+  if (e.content.source != ContentSource::from(sync.from))
+    return "its manifest names no such source";
   if (!e.content.includes(sync.part)) return "its manifest does not include this part";
   if (sync.generation != e.content.generation) return "its manifest names another generation";
   const auto from = std::ranges::find(site.stages, sync.from);
@@ -115,8 +117,8 @@ Verdict content_forbidden(const Site& site, const Estate& estate, const Environm
 }  // namespace
 
 std::string made_of(const Site& site, const std::string& inputs, const Step& step) {
-  std::string text = step.environment + "|" + site.digest + "|" + site.find(step.environment)->digest +
-                     "|" + inputs + "|" + step.commit.hex;
+  std::string text = step.environment + "|" + site.digest + "|" +
+                     site.find(step.environment)->digest + "|" + inputs + "|" + step.commit.hex;
   std::optional<Timestamp> due;
   for (const Action& action : step.actions) {
     const auto* sync = std::get_if<Sync>(&action);
@@ -157,11 +159,13 @@ std::optional<std::string> mixes_engines(const Site& site, const Estate& estate,
   for (const Action& action : step.actions) {
     const auto* sync = std::get_if<Sync>(&action);
     if (!sync || sync->part != Part::databases) continue;
-    const auto& declared = place_of(estate, sync->from).current.content.at(Part::databases).declared;
+    const auto& declared =
+        place_of(estate, sync->from).current.content.at(Part::databases).declared;
     for (const auto& d : site.databases) {
       const char* engine = d.engine == Engine::sqlite ? "sqlite" : "mariadb";
       auto it = declared.find(d.name);
-      if (it != declared.end() && it->second != engine) return "copies " + d.name + " of another engine";
+      if (it != declared.end() && it->second != engine)
+        return "copies " + d.name + " of another engine";
     }
   }
   return {};
@@ -173,7 +177,8 @@ std::optional<std::string> overwritten(const Estate& estate) {
   for (const auto& [part, id] : estate.its_content) {
     auto it = visible.content.find(part);
     if (it == visible.content.end() || it->second.id != id) {
-      return "the " + std::string(to_string(part)) + " of " + estate.was_authority + " were replaced";
+      return "the " + std::string(to_string(part)) + " of " + estate.was_authority +
+             " were replaced";
     }
   }
   return {};
@@ -199,7 +204,8 @@ std::optional<std::string> unconverged(const Site& site, const Estate& estate,
     if (place.running) return who + " is busy";
     CommitId want;
     if (auto* commit = std::get_if<CommitId>(&e.code)) want = *commit;
-    if (auto* branch = std::get_if<BranchName>(&e.code)) want = estate.refs.at("refs/heads/" + branch->text);
+    if (auto* branch = std::get_if<BranchName>(&e.code))
+      want = estate.refs.at("refs/heads/" + branch->text);
     if (auto* from = std::get_if<ProvenIn>(&e.code)) {
       want = place_of(estate, from->environment).last_proven.value_or(CommitId{});
     }
@@ -207,7 +213,8 @@ std::optional<std::string> unconverged(const Site& site, const Estate& estate,
     if (!place.current.healthy) return who + " is unhealthy";
     if (place.drifted) return who + " has drifted";
     if (place.current.inputs != wanted_inputs.at(name)) return who + " has old variables";
-    if (site.launched && name == site.stages.back() && !place.launched) return who + " is not latched";
+    if (site.launched && name == site.stages.back() && !place.launched)
+      return who + " is not latched";
     for (Part part : parts) {
       const Stamp& stamp = stamp_of(place, part);
       if (e.content.source != ContentSource::keep() && e.content.includes(part) &&

@@ -10,8 +10,8 @@
 
 namespace tidegate {
 
-/// Why carrying out a step now would break a rule of DESIGN § 5, or nothing. Asked when a step starts
-/// and when it switches.
+/// Why carrying out a step now would break a rule of DESIGN § 5, or nothing. Asked when a step
+/// starts and when it switches.
 std::optional<std::string> forbidden(const Site& site, const Estate& estate, const Step& step,
                                      Timestamp now);
 

@@ -21,62 +21,120 @@ std::string site_text(const std::string& name, const WrittenSite& site) {
   if (site.broken) return head("Site", name) + "}\nspec:\n  stages: dev and test\n";
   std::vector<std::string> databases;
   for (const auto& d : site.databases) {
-    databases.push_back("{name: " + d + ", engine: " + (d == "main" ? site.engine : "sqlite") + "}");
+    databases.push_back("{name: " + d + ", engine: " + (d == "main" ? site.engine : "sqlite") +
+                        "}");
   }
-  return head("Site", name) + "}\nspec:\n  driver: hosts\n  repository: {url: \"https://git.example.org/" +
-         name + ".git\"}\n  stages: " + list(site.stages) +
-         "\n  launched: " + (site.launched ? "true" : "false") + "\n  content:\n    databases: " +
-         list(databases) + "\n    files: [{name: uploads, path: web/uploads}]\n";
+  return head("Site", name) +
+         "}\nspec:\n  driver: hosts\n  repository: {url: \"https://git.example.org/" + name +
+         ".git\"}\n  stages: " + list(site.stages) +
+         "\n  launched: " + (site.launched ? "true" : "false") +
+         "\n  content:\n    databases: " + list(databases) +
+         "\n    files: [{name: uploads, path: web/uploads}]\n";
 }
 
 std::string environment_text(const std::string& site, const std::string& name,
                              const WrittenEnvironment& e) {
-  std::string text = head("Environment", name) + ", site: " + site + "}\nspec:\n  code: {" + e.code +
-                     "}\n  content: {" + e.content + "}\n  variables: {V: \"" + e.variable +
+  std::string text = head("Environment", name) + ", site: " + site + "}\nspec:\n  code: {" +
+                     e.code + "}\n  content: {" + e.content + "}\n  variables: {V: \"" +
+                     e.variable +
                      "\"}\n  onFailure: {rollback: " + (e.rollback ? "true" : "false") + "}\n";
   if (e.secret) text += "  secrets: {S: token}\n";
   if (!e.suspend.empty()) text += "  suspend: {" + e.suspend + "}\n";
   return text;
 }
 
+/// Of what was done here, and of what is being done.
+std::uint64_t highest_generation(const Place& place) {
+  std::uint64_t highest = 0;
+  for (const auto& [part, g] : place.highest) highest = std::max(highest, g);
+  if (!place.running) return highest;
+  for (const auto& [part, g] : place.running->done) highest = std::max(highest, g);
+  return highest;
+}
+
 /// What one person does to one site.
 class Person {
  public:
   Person(World& world, std::string name)
-      : world_(world), random_(world.random), name_(std::move(name)), site_(world.people.sites[name_]) {}
+      : world_(world),
+        random_(world.random),
+        name_(std::move(name)),
+        site_(world.people.sites[name_]) {}
 
   std::string act() {
     if (site_.stages.empty()) return "";
-    if (random_.chance(30)) return revert();
+    if (site_.stages != world_.people.stages[name_] && random_.chance(300)) {
+      site_.stages = world_.people.stages[name_];
+      for (const auto& stage : site_.stages) site_.environments[stage];
+      return "stages are as they were";
+    }
+    if ((site_.broken || site_.removed) && random_.chance(500)) {
+      site_.broken = site_.removed = false;
+      return "mended";
+    }
     const std::string e = random_.pick(site_.stages);
     WrittenEnvironment& written = site_.environments[e];
-    switch (random_.below(24)) {
-      case 0: case 1: case 2: case 3: return promote(e);
-      case 4: written.code = "branch: main"; return e + " follows main";
-      case 5: written.code = "tag: v1"; return e + " follows a tag";
-      case 6: return follow(e);
-      case 7: case 8: case 9: case 10: return sync(e);
-      case 11: written.content = "source: keep"; return e + " keeps its content";
-      case 12: written.content = "source: empty, generation: " + generation(e); return "wipe of " + e;
-      case 13: return suspend(e);
-      case 14: site_.launched = !site_.launched; return "launched toggled";
-      case 15: return reorder();
-      case 16: return drop(e);
-      case 17: return declare();
-      case 18: written.variable = std::to_string(random_.below(9)); return "variable of " + e;
-      case 19: written.rollback = !written.rollback; return "rollback of " + e;
-      case 20: written.secret = !written.secret; return "secret of " + e;
-      case 21: site_.broken = !site_.broken; return "broken toggled";
-      case 22: site_.removed = !site_.removed; return "removed toggled";
-      default: return revert();
+    switch (random_.below(28)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        return promote(e);
+      case 4:
+        written.code = "branch: main";
+        return e + " follows main";
+      case 5:
+        written.code = "tag: v1";
+        return e + " follows a tag";
+      case 6:
+        return follow(e);
+      case 7:
+      case 8:
+      case 9:
+      case 10:
+        return sync(e);
+      case 11:
+        written.content = "source: keep";
+        return e + " keeps its content";
+      case 12:
+        written.content = "source: empty, generation: " + generation(e);
+        return "wipe of " + e;
+      case 13:
+        return suspend(e);
+      case 14:
+        site_.launched = !site_.launched;
+        return "launched toggled";
+      case 15:
+        return reorder();
+      case 16:
+        return drop(e);
+      case 17:
+        return declare();
+      case 18:
+        written.variable = std::to_string(random_.below(9));
+        return "variable of " + e;
+      case 19:
+        written.rollback = !written.rollback;
+        return "rollback of " + e;
+      case 20:
+        written.secret = !written.secret;
+        return "secret of " + e;
+      case 21:
+        site_.broken = !site_.broken;
+        return "broken toggled";
+      case 22:
+        site_.removed = !site_.removed;
+        return "removed toggled";
+      case 23:
+        return revert();
+      default:
+        return go_back(e);
     }
   }
 
  private:
   std::string generation(const std::string& e) {
-    const Place& place = world_.place(name_, e);
-    std::uint64_t highest = 0;
-    for (const auto& [part, g] : place.highest) highest = std::max(highest, g);
+    const std::uint64_t highest = highest_generation(world_.place(name_, e));
     if (random_.chance(700)) return std::to_string(highest + 1);
     return std::to_string(1 + random_.below(highest + 2));
   }
@@ -99,10 +157,12 @@ class Person {
     return e + " follows " + below;
   }
   std::string sync(const std::string& e) {
-    const std::string& source = random_.chance(700) ? site_.stages.back() : random_.pick(site_.stages);
+    const std::string& source =
+        random_.chance(700) ? site_.stages.back() : random_.pick(site_.stages);
     if (source == e) return "";
     std::string text = "source: " + source + ", generation: " + generation(e);
-    if (random_.chance(250)) text += random_.chance(500) ? ", include: [files]" : ", include: [databases]";
+    if (random_.chance(250))
+      text += random_.chance(500) ? ", include: [files]" : ", include: [databases]";
     static const std::vector<std::string> refreshes{
         "every: 2h", "schedule: \"0 3 * * *\"", "onPromote: true", "onPromote: {ifOlderThan: 1h}"};
     if (random_.chance(400)) text += ", refresh: {" + random_.pick(refreshes) + "}";
@@ -113,7 +173,8 @@ class Person {
     auto& text = site_.environments[e].suspend;
     text = text.empty() ? "reason: INC-1, by: on-call" : "";
     if (!text.empty() && random_.chance(600)) {
-      text += ", until: " + to_rfc3339(world_.time + random_.between(std::chrono::minutes(1), std::chrono::hours(2)));
+      text += ", until: " + to_rfc3339(world_.time + random_.between(std::chrono::minutes(1),
+                                                                     std::chrono::hours(2)));
     }
     return "suspend of " + e;
   }
@@ -138,6 +199,18 @@ class Person {
       site_.databases.push_back("extra");
     }
     return "databases are " + list(site_.databases);
+  }
+  /// One environment, or its content alone, as it once was.
+  std::string go_back(const std::string& e) {
+    const WrittenSite& then = random_.pick(world_.people.past[name_]);
+    auto was = then.environments.find(e);
+    if (was == then.environments.end()) return "";
+    if (random_.chance(600)) {
+      site_.environments[e].content = was->second.content;
+    } else {
+      site_.environments[e] = was->second;
+    }
+    return e + " goes back to " + was->second.code + ", " + was->second.content;
   }
   std::string revert() {
     site_ = random_.pick(world_.people.past[name_]);
@@ -180,15 +253,16 @@ void align_site(World& world, const std::string& name, WrittenSite& site) {
   std::string below;
   for (const auto& stage : site.stages) {
     WrittenEnvironment& e = site.environments[stage];
-    std::uint64_t highest = 0;
-    for (const auto& [part, g] : estate.places[stage].highest) highest = std::max(highest, g);
+    const std::uint64_t highest = highest_generation(estate.places[stage]);
     e.code = "commit: " + commit.hex;
     if (world.random.chance(300)) e.code = below.empty() ? "branch: main" : "from: " + below;
     e.content = "source: keep";
     if (stage != authority) {
       e.content = "source: " + authority + ", generation: " + std::to_string(highest + 1);
-      if (world.random.chance(300)) e.content += ", refresh: {every: 2h}";
-      else if (world.random.chance(200)) e.content += ", refresh: {schedule: \"0 3 * * *\"}";
+      if (world.random.chance(300))
+        e.content += ", refresh: {every: 2h}";
+      else if (world.random.chance(200))
+        e.content += ", refresh: {schedule: \"0 3 * * *\"}";
     }
     e.rollback = true;
     e.suspend.clear();
@@ -200,8 +274,9 @@ void align_site(World& world, const std::string& name, WrittenSite& site) {
 
 std::map<std::string, std::string> People::files() const {
   std::map<std::string, std::string> out;
-  out["drivers.yaml"] = head("Driver", "hosts") + "}\nspec: {host: {root: /srv/sites, mariadb: "
-                                            "{socket: /run/mysqld/mysqld.sock, user: tidegate}}}\n";
+  out["drivers.yaml"] = head("Driver", "hosts") +
+                        "}\nspec: {host: {root: /srv/sites, mariadb: "
+                        "{socket: /run/mysqld/mysqld.sock, user: tidegate}}}\n";
   for (const auto& [name, site] : sites) {
     if (site.removed) continue;
     out[name + "/site.yaml"] = site_text(name, site);

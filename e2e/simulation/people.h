@@ -9,25 +9,26 @@
 namespace tidegate {
 
 struct WrittenEnvironment {
-  std::string code = "branch: main";             ///< Of `code: {…}`.
-  std::string content = "source: keep";          ///< Of `content: {…}`.
+  std::string code = "branch: main";     ///< Of `code: {…}`.
+  std::string content = "source: keep";  ///< Of `content: {…}`.
   std::string variable = "1";
   bool rollback = true, secret = false;
-  std::string suspend;                           ///< Of `suspend: {…}`; "" for none.
+  std::string suspend;  ///< Of `suspend: {…}`; "" for none.
 };
 
 struct WrittenSite {
   std::vector<std::string> stages;
   bool launched = true, broken = false, removed = false;
   std::vector<std::string> databases{"main"};
-  std::string engine = "sqlite";                 ///< Of "main".
+  std::string engine = "sqlite";  ///< Of "main".
   std::map<std::string, WrittenEnvironment> environments;
 };
 
 struct People {
   std::map<std::string, WrittenSite> sites;
-  std::map<std::string, std::vector<WrittenSite>> past;   ///< As each site was committed, to revert to.
-  std::map<std::string, std::vector<std::string>> stages; ///< As they were meant, lowest first.
+  std::map<std::string, std::vector<WrittenSite>>
+      past;  ///< As each site was committed, to revert to.
+  std::map<std::string, std::vector<std::string>> stages;  ///< As they were meant, lowest first.
   /// Every file of the manifests' tree: path → text.
   std::map<std::string, std::string> files() const;
 };

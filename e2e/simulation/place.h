@@ -34,21 +34,22 @@ enum class Fate : std::uint8_t { succeeds, site_fails, host_fails, unhealthy, ho
 /// An operation and its journal.
 struct Running {
   std::string id;
-  std::shared_ptr<const Site> site;        ///< The manifest it was started with.
+  std::shared_ptr<const Site> site;  ///< The manifest it was started with.
   Step step;
   Timestamp started{}, switches{}, ends{};
   Fate fate = Fate::succeeds;
   Release prepared;
+  std::string made;  ///< What it is remembered by when it fails (see oracle.h).
   std::map<Part, std::uint64_t> done;
   bool switched = false, interrupted = false, recovering = false, undo_fails = false;
-  std::optional<Failure> failure;          ///< Why it is being undone.
+  std::optional<Failure> failure;  ///< Why it is being undone.
 };
 
 struct Place {
   bool exists = false;
   Release current;
   std::map<std::string, Release> kept_releases;
-  std::vector<std::string> kept;           ///< Newest first.
+  std::vector<std::string> kept;  ///< Newest first.
   std::uint64_t last_release = 0;
   bool launched = false, drifted = false, updated_since = false;
   std::string gone;
@@ -60,7 +61,9 @@ struct Place {
   std::optional<Running> running;
 
   /// The release that visitors see.
-  const Release& visible() const { return running && running->switched ? running->prepared : current; }
+  const Release& visible() const {
+    return running && running->switched ? running->prepared : current;
+  }
   /// The operation's release becomes the recorded one.
   void finish(bool healthy);
   /// Back to the release before; the failure, if it is one, is recorded.
@@ -73,16 +76,16 @@ struct Place {
 /// One site: its environments, its code, its secrets.
 struct Estate {
   std::map<std::string, Place> places;
-  std::map<std::string, CommitId> refs;          ///< In the repository.
-  std::map<std::string, CommitId> known_refs;    ///< In the mirror.
+  std::map<std::string, CommitId> refs;        ///< In the repository.
+  std::map<std::string, CommitId> known_refs;  ///< In the mirror.
   std::vector<CommitId> commits;
   std::set<CommitId> mirrored;
-  std::set<CommitId> bad;                        ///< Commits that fail wherever they are tried.
+  std::set<CommitId> bad;  ///< Commits that fail wherever they are tried.
   bool repository_reachable = true;
-  int secret = 1;                                ///< Content of the one secret; 0: it is not there.
-  std::string was_authority;                     ///< Launched once, whatever manifests say.
-  std::map<Part, std::string> its_content;       ///< The ids it had when it was.
-  std::set<std::string> failed_for_good;         ///< What must not be tried again (see oracle.h).
+  int secret = 1;                           ///< Content of the one secret; 0: it is not there.
+  std::string was_authority;                ///< Launched once, whatever manifests say.
+  std::map<Part, std::string> its_content;  ///< The ids it had when it was.
+  std::set<std::string> failed_for_good;    ///< What must not be tried again (see oracle.h).
 };
 
 }  // namespace tidegate

@@ -29,7 +29,8 @@ World::World(std::uint64_t seed, int sites) : random(seed) {
   restart();
 }
 
-World::World(std::uint64_t seed, const std::vector<std::string>& stages, bool launched) : random(seed) {
+World::World(std::uint64_t seed, const std::vector<std::string>& stages, bool launched)
+    : random(seed) {
   found("acme", stages, launched);
   commit("the beginning");
   restart();
@@ -80,9 +81,7 @@ void World::crash() {
 
 // ---- the history ----
 
-void World::note(const std::string& text) {
-  history_.push_back(to_rfc3339(time) + " " + text);
-}
+void World::note(const std::string& text) { history_.push_back(to_rfc3339(time) + " " + text); }
 
 void World::fault(const std::string& text) {
   note("WRONG: " + text);
@@ -113,7 +112,8 @@ CommitId World::new_commit(const std::string& site, bool on_main) {
   if (on_main) {
     estate.refs["refs/heads/main"] = commit;
     if (!estate.refs.contains("refs/tags/v1")) estate.refs["refs/tags/v1"] = commit;
-    note(site + ": main is " + commit.brief() + (estate.bad.contains(commit) ? ", which fails" : ""));
+    note(site + ": main is " + commit.brief() +
+         (estate.bad.contains(commit) ? ", which fails" : ""));
   }
   return commit;
 }
@@ -142,22 +142,28 @@ void World::mishap() {
       note(site + "/" + e + " is changed by hand");
     }
   }
-  if (random.chance(faults.git)) {
+  // What is broken is mended sooner than what works breaks, or nothing else would ever happen.
+  auto strikes = [&](int fault, bool broken) {
+    return fault > 0 && random.chance(broken ? 150 : fault);
+  };
+  if (strikes(faults.git, !git_reachable)) {
     git_reachable = !git_reachable;
     note(git_reachable ? "manifests are reachable" : "manifests are unreachable");
   }
-  if (random.chance(faults.code_git)) {
-    Estate& there = estate(somewhere().first);
-    there.repository_reachable = !there.repository_reachable;
-  }
-  if (random.chance(faults.secret)) {
-    const std::string site = somewhere().first;
-    estate(site).secret = random.chance(300) ? 0 : estate(site).secret + 1;
-    note(site + ": its secret is " + std::to_string(estate(site).secret));
-  }
-  if (random.chance(faults.gone)) {
-    const auto [site, e] = somewhere();
-    if (place(site, e).exists) set_gone(site, e, place(site, e).gone.empty());
+  for (auto& [site, there] : estates) {
+    if (strikes(faults.code_git, !there.repository_reachable)) {
+      there.repository_reachable = !there.repository_reachable;
+      note(site + ": its repository is " +
+           (there.repository_reachable ? "reachable" : "unreachable"));
+    }
+    if (strikes(faults.secret, there.secret == 0)) {
+      there.secret = there.secret > 0 && random.chance(300) ? 0 : ++secrets_;
+      note(site + ": its secret is " + std::to_string(there.secret));
+    }
+    for (auto& [e, place] : there.places) {
+      if (place.exists && strikes(faults.gone, !place.gone.empty()))
+        set_gone(site, e, place.gone.empty());
+    }
   }
   if (random.chance(faults.retry)) {
     const auto [site, e] = somewhere();
@@ -247,7 +253,8 @@ Result<std::optional<ManifestChanges>> World::changed_since(const std::string& r
   return std::optional(out);
 }
 
-std::optional<Timestamp> World::next(const std::string& cron, const std::string&, Timestamp after) const {
+std::optional<Timestamp> World::next(const std::string& cron, const std::string&,
+                                     Timestamp after) const {
   const auto minute = std::chrono::minutes(std::stoi(cron));
   const std::string hour = cron.substr(cron.find(' ') + 1);
   const Duration turn = hour[0] == '*' ? Duration(1h) : Duration(24h);
@@ -257,7 +264,11 @@ std::optional<Timestamp> World::next(const std::string& cron, const std::string&
   return base + offset > after ? base + offset : base + offset + turn;
 }
 
-void World::told(const SiteStatus& status, const Plan&) {
+void World::told(const SiteStatus& status, const Plan& plan) {
+  for (const auto& hold : plan.held) ++tally["held " + hold.reason];
+  for (const auto& waiting : plan.waiting)
+    ++tally[waiting.until ? "waiting for a time" : "waiting"];
+  if (!plan.warnings.empty()) ++tally["warned"];
   std::string text = status.name + " launched " + (status.launched ? "yes" : "no");
   auto add = [&](const std::vector<Condition>& conditions) {
     for (const auto& c : conditions) {

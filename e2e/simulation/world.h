@@ -29,7 +29,9 @@ class Random {
                    below(static_cast<std::uint64_t>((b - a).count()) + 1)));
   }
   template <class T>
-  const T& pick(const std::vector<T>& from) { return from[below(from.size())]; }
+  const T& pick(const std::vector<T>& from) {
+    return from[below(from.size())];
+  }
 
  private:
   std::mt19937_64 bits_;
@@ -75,31 +77,33 @@ class World final : public Driver,
            const std::vector<std::pair<std::string, std::string>>& facts) override;
 
   // ---- running it ----
-  /// One turn: what is due ends, faults strike, the loop runs until nothing is due, time moves on to
-  /// the next thing that happens.
+  /// One turn: what is due ends, faults strike, the loop runs until nothing is due, time moves on
+  /// to the next thing that happens.
   void turn();
   void run_for(Duration length);
   /// A new controller with an empty memory; operations of the old one have lost their process.
   void crash();
 
   // ---- what people and fate do ----
-  void commit(const std::string& what);               ///< Publishes what `people` wrote.
+  void commit(const std::string& what);  ///< Publishes what `people` wrote.
   CommitId new_commit(const std::string& site, bool on_main = true);
-  void mishap();                                      ///< At most one fault of each kind, by chance.
+  void mishap();  ///< At most one fault of each kind, by chance.
   /// Ends every fault of the outside; what failed stays recorded and what people wrote stays.
   void heal();
+  /// What a stale read shows from now on is the truth of now.
+  void photograph(const std::string& site);
   void set_gone(const std::string& site, const std::string& environment, bool gone);
 
   Estate& estate(const std::string& site) { return estates.at(site); }
   Place& place(const std::string& site, const std::string& e) { return estates.at(site).places[e]; }
   /// The manifest as the controller knows it.
   std::shared_ptr<const Site> known(const std::string& site) const;
-  bool knows_everything() const;                      ///< The controller has read the newest commit.
+  bool knows_everything() const;  ///< The controller has read the newest commit.
   std::string inputs_of(const std::string& site, const Site& manifest, const Environment& e) const;
   /// The truth about a site, as a driver that reads everything would tell it.
   ObservedSite truth(const Site& site) const;
 
-  std::string history(std::size_t lines) const;       ///< The last ones.
+  std::string history(std::size_t lines) const;  ///< The last ones.
   void note(const std::string& text);
   /// The first thing that must not be and was.
   std::string wrong;
@@ -113,14 +117,16 @@ class World final : public Driver,
   std::map<std::string, std::set<std::string>> asked;
   std::unique_ptr<Controller> controller;
   bool git_reachable = true;
-  bool calm = false;                                  ///< No fault is about: nothing may be refused.
+  int stale_reads = 0;  ///< So many observations from now are old ones.
+  bool calm = false;    ///< No fault is about: nothing may be refused.
   int calls = 0;
-  std::optional<int> fail_call;                       ///< This call alone is lost; with `reply`, its answer.
+  std::optional<int> fail_call;  ///< This call alone is lost; with `reply`, its answer.
   bool fail_reply = false;
   int started = 0, refused = 0, refreshes = 0;
-  std::map<std::string, std::string> statuses;        ///< What was told last, without times of looks.
+  std::map<std::string, std::string> statuses;  ///< What was told last, without times of looks.
   std::map<std::string, int> status_changes;
-  std::map<std::string, Timestamp> last_start;        ///< By "site/environment".
+  std::map<std::string, int> tally;             ///< How often what was planned, done and told.
+  std::map<std::string, Timestamp> last_start;  ///< By "site/environment".
 
  private:
   void found(const std::string& name, const std::vector<std::string>& stages, bool launched);
@@ -128,10 +134,14 @@ class World final : public Driver,
   Timestamp next_event() const;
   bool lost_request();
   bool lost_reply();
-  ObservedEnvironment observe_place(const Estate& estate, const Site& site, const std::string& e) const;
+  ObservedEnvironment observe_place(const Estate& estate, const Site& site,
+                                    const std::string& e) const;
   Result<void> refuse(const std::string& site, const Step& step, const std::string& why);
+  void count(const Step& step);
   void judge_start(const Site& site, const Step& step);
   void record_launch(const Site& site, const Step& step);
+  Content prepare_part(const Site& site, const Step& step, Part part, const std::string& release,
+                       const Place& place, Running& running) const;
   Release prepare(const Site& site, const Step& step, const Place& place, Running& running) const;
   void begin(const Site& site, const Step& step);
   void begin_recovery(const Site& site, const Step& step);
@@ -141,17 +151,17 @@ class World final : public Driver,
   bool advance_one(const std::string& site, const std::string& e, Place& place);
   void try_switch(const std::string& site, const std::string& e, Place& place);
   void end_verification(const std::string& site, const std::string& e, Place& place);
-  void fail(const std::string& site, const std::string& e, Place& place, std::optional<bool> by_site,
-            const std::string& why);
+  void fail(const std::string& site, const std::string& e, Place& place,
+            std::optional<bool> by_site, const std::string& why);
   void end_undo(const std::string& site, const std::string& e, Place& place);
   void remember_failure(const std::string& site, const Running& running);
   void tell_end(const std::string& site);
 
-  std::map<std::string, ObservedSite> yesterday_;     // What a stale read shows.
-  bool fresh_ = false;                                // The last observation was the truth.
+  std::map<std::string, ObservedSite> yesterday_;  // What a stale read shows.
+  bool fresh_ = false;                             // The last observation was the truth.
   std::vector<std::map<std::string, std::string>> revisions_;  // Files of each manifest commit.
   std::vector<std::string> history_;
-  int operations_ = 0;
+  int operations_ = 0, secrets_ = 1;
 };
 
 }  // namespace tidegate

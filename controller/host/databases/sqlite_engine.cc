@@ -51,6 +51,7 @@ class SqliteEngine final : public DatabaseEngine {
     auto checked = place(physical);
     if (!checked) return checked.error();
     const SqliteMark mark{owner.site, owner.environment, owner.user};
+    checked->clear_half_made();
     if (checked->exists()) {
       const auto found = checked->mark();
       if (!found) return unmarked(*checked);
@@ -112,6 +113,7 @@ class SqliteEngine final : public DatabaseEngine {
   Result<void> drop(const std::string& physical) override {
     auto checked = place(physical);
     if (!checked) return checked.error();
+    checked->clear_half_made();
     if (!checked->exists()) return {};
     if (!checked->mark()) return unmarked(*checked);
     return checked->remove();
@@ -209,6 +211,7 @@ class SqliteEngine final : public DatabaseEngine {
                          const Stop& stop, const Progress& progress) const {
     auto target = place(to);
     if (!target) return target.error();
+    target->clear_half_made();
     if (target->exists()) {
       const auto found = target->mark();
       if (!found) return unmarked(*target);

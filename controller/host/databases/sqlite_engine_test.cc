@@ -163,6 +163,22 @@ TEST_F(SqliteEngineTest, LeavesAloneWhatItDidNotMake) {
   EXPECT_EQ(8u, fs::file_size(live()));
 }
 
+TEST_F(SqliteEngineTest, ClearsAwayWhatAKillLeftBeforeTheMark) {
+  const fs::path directory = fs::path(live()).parent_path();
+  fs::create_directories(directory.parent_path());
+  for (const bool begun : {false, true}) {
+    ASSERT_EQ(0, ::mkdir(directory.c_str(), 0700));
+    if (begun) std::ofstream(directory / ".tidegate.new") << "acme";
+    const auto dropped = engine_->drop(live());
+    ASSERT_TRUE(dropped) << dropped.error().message;
+    EXPECT_FALSE(fs::exists(directory.parent_path()));
+    fs::create_directories(directory.parent_path());
+  }
+  ASSERT_EQ(0, ::mkdir(directory.c_str(), 0700));
+  make(live(), live_);
+  EXPECT_TRUE(fs::exists(live()));
+}
+
 TEST_F(SqliteEngineTest, RefusesPathsThatAreNoneOfItsOwn) {
   for (const std::string& path :
        {std::string("/etc/passwd"), root_ + "/acme/live/content/databases-1/main/other",

@@ -105,6 +105,15 @@ std::optional<SqliteMark> SqlitePlace::mark() const {
   return parsed(std::string(text.data(), static_cast<std::size_t>(length)));
 }
 
+void SqlitePlace::clear_half_made() const {
+  struct stat found;
+  if (mark() || ::lstat(directory_.c_str(), &found) != 0) return;
+  if (!S_ISDIR(found.st_mode) || found.st_uid != ::geteuid() || handed_over()) return;
+  if (has_file()) return;
+  ::unlink((directory_ + "/" + mark_name + ".new").c_str());
+  if (::rmdir(directory_.c_str()) == 0) ::rmdir(fs::path(directory_).parent_path().c_str());
+}
+
 Result<void> SqlitePlace::prepare(const SqliteMark& mark) const {
   std::error_code error;
   fs::create_directories(fs::path(directory_).parent_path(), error);

@@ -38,6 +38,9 @@ class SqlitePlace {
   bool handed_over() const;
   /// Nothing: no mark, or not one that the controller wrote.
   std::optional<SqliteMark> mark() const;
+  /// Takes a directory away that has no mark and holds nothing else either: a kill came before the
+  /// mark, or after it. What holds anything stays.
+  void clear_half_made() const;
   /// Makes the directory with our mark, as yet the controller's alone. Idempotent.
   Result<void> prepare(const SqliteMark& mark) const;
   Result<void> write_mark(const SqliteMark& mark) const;

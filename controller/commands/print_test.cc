@@ -1,0 +1,105 @@
+// What people read: aligned, one line a fact, the same signs everywhere.
+
+#include "controller/commands/print.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace tidegate {
+namespace {
+
+const CommitId one{std::string(40, '1')};
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::ostringstream out;
+  print_table(out, rows);
+  return out.str();
+}
+
+TEST(PrintTest, AlignsColumnsByWhatATerminalShows) {
+  EXPECT_EQ(table({{"a", "long word", "x"}, {"größer", "b", "y"}, {"z"}}),
+            "a       long word  x\ngrößer  b          y\nz\n");
+  const Paint paint(true);
+  EXPECT_EQ(table({{paint.bad("no"), "x"}, {"long", "y"}}), "\033[31mno\033[0m    x\nlong  y\n");
+  EXPECT_EQ(table({{"a", ""}, {"b", "c"}}), "a\nb  c\n") << "no blanks at the end of a line";
+  EXPECT_EQ(table({}), "");
+}
+
+TEST(PrintTest, PaintsOnlyWhenWanted) {
+  EXPECT_EQ(Paint(false).good("yes"), "yes");
+  EXPECT_EQ(Paint(true).good("yes"), "\033[32myes\033[0m");
+}
+
+TEST(PrintTest, TellsTimesForPeople) {
+  const Timestamp now = *parse_rfc3339("2026-11-20T12:00:00Z");
+  EXPECT_EQ(ago(now, now), "0s ago");
+  EXPECT_EQ(ago(now - std::chrono::seconds(59), now), "59s ago");
+  EXPECT_EQ(ago(now - std::chrono::minutes(3), now), "3m ago");
+  EXPECT_EQ(ago(now + std::chrono::hours(2), now), "in 2h");
+  EXPECT_EQ(ago(now - std::chrono::hours(50), now), "2d ago");
+}
+
+class PlanPrintTest : public testing::Test {
+ protected:
+  PlanPrintTest() { site.name = "acme"; }
+  std::string printed(const std::string& problem = "") {
+    std::ostringstream out;
+    print_plan(out, {&site, &observed, &plan, problem}, Paint(false));
+    return out.str();
+  }
+  Step step(const std::string& environment, std::vector<Action> actions,
+            const std::string& because) {
+    Step s;
+    s.environment = environment;
+    s.actions = std::move(actions);
+    s.because = because;
+    s.commit = one;
+    return s;
+  }
+  Site site;
+  ObservedSite observed;
+  Plan plan;
+};
+
+TEST_F(PlanPrintTest, SaysWhenThereIsNothingToDo) {
+  EXPECT_EQ(printed(), "acme  converged\n");
+  EXPECT_EQ(printed("observe acme: disk on fire"), "acme\n  ✗ observe acme: disk on fire\n");
+}
+
+TEST_F(PlanPrintTest, GivesEachStepItsSignAndItsReason) {
+  plan.ready = {
+      step("dev", {Promote{one}, Wipe{Part::databases, 0}}, "is new"),
+      step("test", {Sync{Part::databases, "live", 7, {}}, Sync{Part::files, "live", 7, {}}},
+           "has content from live, generation 6"),
+      step("edit", {Wipe{Part::databases, 3}}, "has content")};
+  plan.ready[0].creates = true;
+  plan.waiting = {
+      {"live", {Promote{one}}, "until test has proven it", *parse_rfc3339("2026-11-20T12:00:00Z")},
+      {"next", {}, "for a worker", {}}};
+  plan.held = {{"prod", "NotProven", "nobody proved it", *parse_rfc3339("2026-11-21T12:00:00Z")},
+               {"", "Invalid", "broken", {}}};
+  plan.warnings = {"test: mind this"};
+  const std::string text = printed();
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  ASSERT_EQ(lines.size(), 9u) << text;
+  EXPECT_EQ(lines[0], "acme");
+  EXPECT_TRUE(lines[1].starts_with("  +  dev     ")) << text;
+  EXPECT_TRUE(lines[2].starts_with(
+      "  ~  test    sync databases from live (generation 7), sync files from live (generation 7)"))
+      << text;
+  EXPECT_TRUE(lines[3].starts_with("  -  edit    ")) << text;
+  EXPECT_TRUE(lines[4].starts_with("  ·  live    promote 1111111 waits")) << text;
+  EXPECT_TRUE(lines[4].ends_with("until test has proven it; until 2026-11-20T12:00:00Z")) << text;
+  EXPECT_TRUE(lines[5].starts_with("  ·  next    waits")) << text;
+  EXPECT_TRUE(lines[6].starts_with("  !  prod    held NotProven")) << text;
+  EXPECT_TRUE(lines[6].ends_with("nobody proved it; opens 2026-11-21T12:00:00Z")) << text;
+  EXPECT_TRUE(lines[7].starts_with("  !  (site)  held Invalid")) << text;
+  EXPECT_EQ(lines[8], "  warning: test: mind this");
+  EXPECT_TRUE(lines[1].ends_with("because it is new")) << text;
+}
+
+}  // namespace
+}  // namespace tidegate

@@ -1,0 +1,198 @@
+#include "reconcilers/status.h"
+
+#include "reconcilers/site_at_rest.h"
+
+namespace tidegate {
+namespace {
+
+using namespace std::chrono_literals;
+
+class StatusTest : public SiteAtRest {
+ protected:
+  SiteStatus status(const SiteStatus* before = nullptr, const std::string& problem = "") {
+    return make_status(site, problem.empty() ? observed : ObservedSite{},
+                       problem.empty() ? plan() : Plan{}, problem, before, now);
+  }
+  static std::string told(const std::vector<Condition>& conditions) {
+    std::string out;
+    for (const auto& c : conditions)
+      out += c.type + " " + c.status + " " + c.reason + ": " + c.message + "\n";
+    return out;
+  }
+  static std::string told(const SiteStatus& s, const std::string& name) {
+    for (const auto& e : s.environments) {
+      if (e.name == name) return told(e.conditions);
+    }
+    return "";
+  }
+  std::string events(const SiteStatus* before, const SiteStatus& after) const {
+    std::string out;
+    for (const auto& e : events_between(before, after, now)) {
+      EXPECT_EQ(e.at, now);
+      EXPECT_EQ(e.site, "acme");
+      out += e.environment + " " + e.type + ": " + e.message + "\n";
+    }
+    return out;
+  }
+};
+
+TEST_F(StatusTest, AtRestEverythingIsReady) {
+  const SiteStatus s = status();
+  EXPECT_EQ(s.name, "acme");
+  EXPECT_TRUE(s.launched);
+  EXPECT_TRUE(s.conditions.empty());
+  ASSERT_EQ(s.environments.size(), 3U);
+  EXPECT_EQ(s.environments[1].name, "test");
+  EXPECT_EQ(s.environments[1].stage, 1U);
+  EXPECT_EQ(s.environments[1].desired_commit, c1);
+  EXPECT_EQ(told(s, "test"), "Ready True Converged: \n");
+}
+
+TEST_F(StatusTest, AStageWithoutADocumentIsLeftOutAndKeepsItsNumber) {
+  site.environments.erase("dev");
+  const SiteStatus s = status();
+  ASSERT_EQ(s.environments.size(), 2U);
+  EXPECT_EQ(s.environments[0].stage, 1U);
+}
+
+TEST_F(StatusTest, AReadyStepIsProgress) {
+  want("dev").code = c2;
+  EXPECT_EQ(told(status(), "dev"),
+            "Ready False Progressing: promote 2222222: runs 1111111\n"
+            "Reconciling True Progressing: promote 2222222: runs 1111111\n");
+}
+
+TEST_F(StatusTest, ARunningOperationIsProgressAndReadingIsNot) {
+  is_busy("dev");
+  is_busy("live", true);
+  const SiteStatus s = status();
+  EXPECT_EQ(told(s, "dev"),
+            "Ready False Progressing: operation op1 is running\n"
+            "Reconciling True Progressing: operation op1 is running\n");
+  EXPECT_EQ(told(s, "live"), "Ready True Converged: \n");
+}
+
+TEST_F(StatusTest, AHoldStallsUnlessTimeOpensIt) {
+  want("test").code = c2;
+  const std::string message = "2222222 has not been proven in dev; let dev run it first\n";
+  EXPECT_EQ(told(status(), "test"),
+            "Ready False NotProven: " + message + "Stalled True NotProven: " + message);
+  want("test").suspend = Suspend{"INC-1", "", noon + 1h};
+  EXPECT_EQ(told(status(), "test"),
+            "Ready False Suspended: suspended: INC-1; until 2026-11-20T13:00:00Z\n");
+  EXPECT_EQ(status().environments[1].holds.at(0).opens_at, noon + 1h);
+}
+
+TEST_F(StatusTest, WaitingIsReconciling) {
+  want("dev").code = c2;
+  want("test").code = c2;
+  EXPECT_EQ(told(status(), "test"),
+            "Ready False Waiting: until dev has proven 2222222\n"
+            "Reconciling True Waiting: until dev has proven 2222222\n");
+}
+
+TEST_F(StatusTest, ASuspendedEnvironmentThatDiffersInNothingIsReadyAndSaysSo) {
+  want("test").suspend = Suspend{"INC-1", "", {}};
+  EXPECT_EQ(told(status(), "test"), "Ready True Suspended: \n");
+  want("test").suspend->until = noon;
+  EXPECT_EQ(told(status(), "test"), "Ready True Converged: \n");
+}
+
+TEST_F(StatusTest, AMovedAuthorityStallsEveryEnvironment) {
+  site.stages = {"dev", "live", "test"};
+  const SiteStatus s = status();
+  for (const auto& e : s.environments) EXPECT_EQ(e.ready().reason, "LaunchedOnce") << e.name;
+}
+
+TEST_F(StatusTest, AnUndoneLaunchIsStillLaunched) {
+  site.launched = false;
+  EXPECT_TRUE(status().launched);
+  seen("live").launched = false;
+  EXPECT_FALSE(status().launched);
+}
+
+TEST_F(StatusTest, WhatCannotBeObservedIsUnknown) {
+  const SiteStatus s = status(nullptr, "connect: refused");
+  EXPECT_EQ(told(s, "test"), "Ready Unknown ObserveFailed: connect: refused\n");
+  EXPECT_EQ(told(s.conditions), "Ready False ObserveFailed: connect: refused\n");
+}
+
+TEST_F(StatusTest, TheSiteTellsOfItsManifestAndItsRepository) {
+  site.invalid = "acme.yaml:3:1: spec: is missing";
+  observed.repository_problem = "acme.git: timeout";
+  EXPECT_EQ(told(status().conditions),
+            "Ready False Invalid: acme.yaml:3:1: spec: is missing\n"
+            "Ready False RepositoryUnreachable: acme.git: timeout\n");
+  EXPECT_EQ(told(status(), "test"), "Ready True Converged: \n");
+}
+
+TEST_F(StatusTest, WarningsGoToTheirEnvironment) {
+  seen("live").commit = c2;
+  seen("live").proven = {c1, c2};
+  seen("live").updated_since = true;
+  const SiteStatus s = status();
+  EXPECT_TRUE(s.environments[0].warnings.empty());
+  ASSERT_EQ(s.environments[2].warnings.size(), 1U);
+}
+
+TEST_F(StatusTest, ConditionsKeepTheTimeOfTheirLastTransition) {
+  const SiteStatus first = status();
+  EXPECT_EQ(first.environments[0].ready().last_transition, noon);
+  now = noon + 1min;
+  const SiteStatus second = status(&first);
+  EXPECT_EQ(second.environments[0].ready().last_transition, noon);
+  EXPECT_EQ(told(second, "dev"), told(first, "dev"));
+  now = noon + 2min;
+  want("dev").code = c2;
+  const SiteStatus third = status(&second);
+  EXPECT_EQ(third.environments[0].ready().last_transition, now);
+  now = noon + 3min;
+  is_busy("dev");
+  const SiteStatus fourth = status(&third);
+  EXPECT_EQ(fourth.environments[0].ready().message, "operation op1 is running");
+  EXPECT_EQ(fourth.environments[0].ready().last_transition, noon + 2min);
+  EXPECT_EQ(fourth.environments[1].ready().last_transition, noon);
+}
+
+TEST_F(StatusTest, NothingHappenedBetweenTheSameStatusTwice) {
+  want("test").code = c2;
+  is_busy("dev");
+  site.invalid = "broken";
+  observed.repository_problem = "timeout";
+  const SiteStatus s = status();
+  EXPECT_EQ(events(&s, s), "");
+  now = noon + 5min;
+  EXPECT_EQ(events(&s, status(&s)), "");
+}
+
+TEST_F(StatusTest, ASiteSeenFirstTellsOnlyWhatIsNotReady) {
+  EXPECT_EQ(events(nullptr, status()), "");
+  want("test").code = c2;
+  EXPECT_EQ(events(nullptr, status()),
+            "test NotProven: 2222222 has not been proven in dev; let dev run it first\n");
+}
+
+TEST_F(StatusTest, EachChangeIsToldOnce) {
+  const SiteStatus rest = status();
+  want("dev").code = c2;
+  const SiteStatus ready = status(&rest);
+  EXPECT_EQ(events(&rest, ready), "dev Progressing: promote 2222222: runs 1111111\n");
+  is_busy("dev");
+  const SiteStatus busy = status(&ready);
+  EXPECT_EQ(events(&ready, busy), "dev Progressing: operation op1 is running\n");
+  seen("dev").operation.reset();
+  seen("dev").commit = c2;
+  const SiteStatus done = status(&busy);
+  EXPECT_EQ(events(&busy, done), "dev Converged: \n");
+}
+
+TEST_F(StatusTest, TroublesOfTheSiteAndTheirEndAreTold) {
+  const SiteStatus rest = status();
+  observed.repository_problem = "timeout";
+  const SiteStatus trouble = status(&rest);
+  EXPECT_EQ(events(&rest, trouble), " RepositoryUnreachable: timeout\n");
+  EXPECT_EQ(events(&trouble, rest), " Recovered: \n");
+}
+
+}  // namespace
+}  // namespace tidegate
