@@ -135,7 +135,9 @@ class Apply {
     }
     p.settled = !running && p.look.started.empty() && p.look.refused.empty() && !backs_off(p);
     if (p.look.problem || !p.look.bug.empty()) p.settled = true;
-    p.refusals = !running && p.look.started.empty() && !p.look.refused.empty() ? p.refusals + 1 : 0;
+    // While operations of ours run, a refusal only means that all workers are taken.
+    const bool idle = installation_.driver->running().empty();
+    p.refusals = idle && !running && p.look.started.empty() && !p.look.refused.empty() ? p.refusals + 1 : 0;
     for (const auto& [step, error] : p.look.refused) {
       if (error.kind == ErrorKind::invalid || p.refusals >= refusals_max) {
         refused_ = true;

@@ -119,7 +119,7 @@ TEST_F(RecordsTest, AReleaseRecordHasTheKeysOthersRelyOn) {
   EXPECT_EQ(*read_release(layout, "3"), std::nullopt);
   struct stat facts {};
   ASSERT_EQ(::stat((layout.release("2") + "/release.json").c_str(), &facts), 0);
-  EXPECT_EQ(facts.st_mode & 07777, 0640u);
+  EXPECT_EQ(facts.st_mode & 07777, 0644u);
 }
 
 TEST_F(RecordsTest, IsRebuiltFromTheReleasesThatAreThere) {

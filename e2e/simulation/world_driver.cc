@@ -240,6 +240,10 @@ void World::judge_start(const Site& site, const Step& step) {
   if (first<Launch>(step)) return;
   const Environment& e = *site.find(step.environment);
   const std::string made = made_of(site, inputs_of(site.name, site, e), step);
+  for (const Failure& failure : there.places.at(step.environment).failures) {
+    const bool same = failure.digest == step.digest && !failure.quarantined && !step.asked;
+    if (same && failure.ended_at + 20s > time) return fault(what + ": does not back off");
+  }
   if (!step.asked && there.failed_for_good.contains(made)) {
     return fault(what + ": failed for good and is tried again");
   }
