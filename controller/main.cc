@@ -17,12 +17,15 @@ int main(int argc, char** argv) {
   const auto options = parse_options(argc, argv, exit_code);
   if (!options) return exit_code;
   const std::map<std::string, int (*)(const Options&)> commands{
-      {"validate", run_validate}, {"plan", run_plan},       {"apply", run_apply},
-      {"controller", run_controller}, {"status", run_status}, {"explain", run_explain},
-      {"history", run_history},   {"logs", run_logs},       {"wait", run_wait},
-      {"retry", run_retry},       {"exec", run_exec},       {"webserver", run_webserver},
-      {"doctor", run_doctor},     {"promote", run_edit},    {"sync", run_edit},
-      {"wipe", run_edit},         {"rollback", run_edit}};
+      {"validate", run_validate}, {"plan", run_plan},
+      {"apply", run_apply},       {"controller", run_controller},
+      {"status", run_status},     {"explain", run_explain},
+      {"history", run_history},   {"logs", run_logs},
+      {"wait", run_wait},         {"retry", run_retry},
+      {"exec", run_exec},         {"webserver", run_webserver},
+      {"doctor", run_doctor},     {"promote", run_edit},
+      {"sync", run_edit},         {"wipe", run_edit},
+      {"rollback", run_edit}};
   try {
     return commands.at(options->command)(*options);
   } catch (const std::exception& e) {

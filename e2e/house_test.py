@@ -55,6 +55,7 @@ EFFECT_WORDS = re.compile(
     r"|clock_gettime|socket\s*\(\s*AF_)")
 
 LINES_MAX = 500
+COLUMNS_MAX = 100
 # Spelt apart so that this file does not hold them.
 LEFTOVERS = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 
@@ -145,6 +146,13 @@ class House:
                 for path, text in self.texts.items()
                 if path.endswith((".cc", ".h", ".py", ".php")) and text.count("\n") > LINES_MAX]
 
+    def columns(self):
+        """Of C++; a test may hold a wider text, as it comes, in quotes."""
+        return [f"{path}:{number}: {len(line)} columns; at most {COLUMNS_MAX}"
+                for path, text in self.texts.items()
+                if path.endswith((".cc", ".h")) and not path.endswith("_test.cc")
+                for number, line in enumerate(text.split("\n"), 1) if len(line) > COLUMNS_MAX]
+
     def leftovers(self):
         return [f"{path}:{number}: {found.group(0)}" for path, text in self.texts.items()
                 for number, line in enumerate(text.split("\n"), 1)
@@ -201,6 +209,9 @@ class HouseTest(unittest.TestCase):
 
     def test_no_file_is_too_long_to_read(self):
         self.in_order(self.house.lengths())
+
+    def test_no_line_is_too_wide_to_read(self):
+        self.in_order(self.house.columns())
 
     def test_nothing_is_left_for_later(self):
         self.in_order(self.house.leftovers())
@@ -286,6 +297,11 @@ class PlantedTest(unittest.TestCase):
         self.assertEqual(["controller/a.cc: 501 lines; at most 500"],
                          self.wrong("lengths", "controller/a.cc", "\n" * 501))
         self.assertEqual([], self.wrong("lengths", "controller/a.cc", "\n" * 500))
+
+    def test_finds_a_wide_line(self):
+        self.assertEqual(["controller/a.cc:2: 101 columns; at most 100"],
+                         self.wrong("columns", "controller/a.cc", "\n" + "x" * 101 + "\n"))
+        self.assertEqual([], self.wrong("columns", "controller/a.cc", "x" * 100))
 
     def test_finds_what_was_left_for_later(self):
         self.assertEqual(["e2e/tool:2: FIX" + "ME"],

@@ -13,8 +13,8 @@ namespace tidegate {
 /// What a code target stands for now, or why it stands for nothing.
 struct Resolved {
   std::optional<CommitId> commit;
-  std::string problem;                 ///< "" with a commit.
-  bool comes_by_itself = false;        ///< The problem may end without a person.
+  std::string problem;           ///< "" with a commit.
+  bool comes_by_itself = false;  ///< The problem may end without a person.
 };
 Resolved resolve(const CodeTarget& target, const Site& site, const ObservedSite& observed);
 
@@ -22,23 +22,23 @@ enum class CodeCause : std::uint8_t { none, created, commit, inputs, drift, unhe
 struct CodeDifference {
   CodeCause cause = CodeCause::none;
   Resolved want;
-  bool rollback = false;               ///< The wanted commit ran healthily here before.
+  bool rollback = false;  ///< The wanted commit ran healthily here before.
 };
 
 /// The rows of DESIGN § 3.1, for one part.
 enum class ContentRow : std::uint8_t {
-  satisfied,         ///< Nothing to do.
-  refresh,           ///< As declared, and due to be taken anew.
-  used,              ///< Held GenerationUsed.
-  bring,             ///< Sync or wipe, once.
-  come_back,         ///< Kept content of that generation.
-  lost,              ///< Held ContentGone.
+  satisfied,  ///< Nothing to do.
+  refresh,    ///< As declared, and due to be taken anew.
+  used,       ///< Held GenerationUsed.
+  bring,      ///< Sync or wipe, once.
+  come_back,  ///< Kept content of that generation.
+  lost,       ///< Held ContentGone.
 };
 struct ContentDifference {
   ContentRow row = ContentRow::satisfied;
-  std::optional<KeptContent> kept;     ///< With come_back.
-  std::optional<Timestamp> due;        ///< With refresh: the time it was due.
-  std::optional<Timestamp> next_due;   ///< When time alone changes this row.
+  std::optional<KeptContent> kept;    ///< With come_back.
+  std::optional<Timestamp> due;       ///< With refresh: the time it was due.
+  std::optional<Timestamp> next_due;  ///< When time alone changes this row.
 };
 
 struct EnvironmentDiff {
@@ -49,18 +49,21 @@ struct EnvironmentDiff {
 EnvironmentDiff diff(const Site& site, const Environment& environment, const ObservedSite& observed,
                      const Calendar& calendar, Timestamp now);
 
-/// The latest time at or before `now` at which a refresh of content taken at `taken_at` fell due, by
-/// `every` and `schedule`; and in `next` the first one after `now`.
-std::optional<Timestamp> last_due(const Refresh& refresh, Timestamp taken_at, const Calendar& calendar,
-                                  Timestamp now, std::optional<Timestamp>* next);
+/// The latest time at or before `now` at which a refresh of content taken at `taken_at` fell due,
+/// by `every` and `schedule`; and in `next` the first one after `now`.
+std::optional<Timestamp> last_due(const Refresh& refresh, Timestamp taken_at,
+                                  const Calendar& calendar, Timestamp now,
+                                  std::optional<Timestamp>* next);
 
 /// What is observed of an environment; an empty one when nothing is.
-const ObservedEnvironment& observed_of(const ObservedSite& observed, const std::string& environment);
+const ObservedEnvironment& observed_of(const ObservedSite& observed,
+                                       const std::string& environment);
 const ObservedPart& part_of(const ObservedEnvironment& seen, Part part);
 
-/// What a quarantine of a step is filed under: it is lifted by any change of the Site, its class, the
-/// Environment, a secret's content or the commit; that of a mere refresh by its next due time.
-std::string step_digest(const Site& site, const Environment& environment, const ObservedEnvironment& seen,
-                        const CommitId& commit, std::optional<Timestamp> refresh_due);
+/// What a quarantine of a step is filed under: it is lifted by any change of the Site, its class,
+/// the Environment, a secret's content or the commit; that of a mere refresh by its next due time.
+std::string step_digest(const Site& site, const Environment& environment,
+                        const ObservedEnvironment& seen, const CommitId& commit,
+                        std::optional<Timestamp> refresh_due);
 
 }  // namespace tidegate

@@ -19,31 +19,31 @@ struct Waiting {
 /// Only a person, a policy or time can go on.
 struct Hold {
   std::string environment;
-  std::string reason;                        ///< A word of CONTRACT: NotProven, GenerationUsed, …
-  std::string message;                       ///< What would satisfy it.
+  std::string reason;   ///< A word of CONTRACT: NotProven, GenerationUsed, …
+  std::string message;  ///< What would satisfy it.
   std::optional<Timestamp> opens_at;
   bool operator==(const Hold&) const = default;
 };
 
 struct Plan {
-  std::vector<Step> ready;                   ///< May start now, together: they touch different environments.
+  std::vector<Step> ready;  ///< May start now, together: they touch different environments.
   std::vector<Waiting> waiting;
   std::vector<Hold> held;
-  std::vector<std::string> warnings;         ///< "test: update changed the databases since …".
-  std::optional<Timestamp> look_again_at;    ///< When time alone may change this plan.
+  std::vector<std::string> warnings;       ///< "test: update changed the databases since …".
+  std::optional<Timestamp> look_again_at;  ///< When time alone may change this plan.
   bool converged() const { return ready.empty() && waiting.empty() && held.empty(); }
   bool operator==(const Plan&) const = default;
 };
 
 /// `retries`: environments for which `tidegate retry` was asked and not yet carried out.
-Plan make_plan(const Site& site, const ObservedSite& observed, const Calendar& calendar, Timestamp now,
-               const std::set<std::string>& retries = {});
+Plan make_plan(const Site& site, const ObservedSite& observed, const Calendar& calendar,
+               Timestamp now, const std::set<std::string>& retries = {});
 
 /// The rule of DESIGN § 5 that a step would break, or nothing. Independent of make_plan on purpose:
 /// asked before every start and every switch, in production too, and by the simulation.
 /// `running`: the operation that asks before its own switch; it does not count as busy.
-std::optional<std::string> broken_rule(const Site& site, const ObservedSite& observed, const Step& step,
-                                       const Calendar& calendar, Timestamp now,
+std::optional<std::string> broken_rule(const Site& site, const ObservedSite& observed,
+                                       const Step& step, const Calendar& calendar, Timestamp now,
                                        const std::string& running = {});
 
 /// Why a step that runs may not switch after all, as things are by now; nothing when it may.

@@ -16,6 +16,7 @@ std::string stamp_text(Part part, const Stamp& stamp);
 std::string used_text(std::uint64_t generation, const Stamp& stamp);
 std::string gone_text(const ContentSpec& spec, Part part, std::uint64_t highest);
 std::string suspend_text(const Suspend& suspend);
-std::string quarantine_text(const std::string& site, const std::string& environment, const Failure& failure);
+std::string quarantine_text(const std::string& site, const std::string& environment,
+                            const Failure& failure);
 
 }  // namespace tidegate

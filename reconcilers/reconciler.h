@@ -1,6 +1,6 @@
 #pragma once
-// One look at a site: observe, plan, ask the rules, start. Keeps no state: everything it knows it has
-// just observed.
+// One look at a site: observe, plan, ask the rules, start. Keeps no state: everything it knows it
+// has just observed.
 
 #include "reconcilers/driver.h"
 #include "reconcilers/plan.h"
@@ -13,16 +13,17 @@ struct Look {
   Plan plan;
   ObservedSite observed;
   std::vector<Step> started;
-  std::vector<std::pair<Step, Error>> refused;   ///< By the driver; the next look tells what became of it.
-  std::optional<Error> problem;                  ///< The site could not be observed.
-  std::string bug;                               ///< A planned step that would break a rule: nothing was started.
-  Timestamp again{};                             ///< When to look again, without what the queue adds for errors.
-  std::string because;                           ///< Of `again`.
+  std::vector<std::pair<Step, Error>>
+      refused;                   ///< By the driver; the next look tells what became of it.
+  std::optional<Error> problem;  ///< The site could not be observed.
+  std::string bug;               ///< A planned step that would break a rule: nothing was started.
+  Timestamp again{};             ///< When to look again, without what the queue adds for errors.
+  std::string because;           ///< Of `again`.
 };
 
 /// How soon to look again.
 struct Cadence {
-  Duration busy = std::chrono::seconds(2);       ///< While an operation runs.
+  Duration busy = std::chrono::seconds(2);  ///< While an operation runs.
   Duration resync = std::chrono::minutes(5);
 };
 

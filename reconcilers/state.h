@@ -17,22 +17,22 @@ namespace tidegate {
 struct Stamp {
   ContentSource source = ContentSource::keep();
   std::uint64_t generation = 0;
-  std::string source_release;                ///< Release it was copied from; "" when not copied.
+  std::string source_release;  ///< Release it was copied from; "" when not copied.
   std::optional<Timestamp> taken_at;
   bool operator==(const Stamp&) const = default;
 };
 
 /// Content that lies beside the running one, named by a release that is kept.
 struct KeptContent {
-  std::string id;                            ///< Unique within the environment and part.
+  std::string id;  ///< Unique within the environment and part.
   Stamp stamp;
   bool operator==(const KeptContent&) const = default;
 };
 
 struct ObservedPart {
-  std::string id;                            ///< Of the content in use.
+  std::string id;  ///< Of the content in use.
   Stamp stamp;
-  std::uint64_t highest_generation = 0;      ///< The highest one done here, ever.
+  std::uint64_t highest_generation = 0;  ///< The highest one done here, ever.
   std::vector<KeptContent> kept;
   /// Recorded declarations: databases name → engine, files name → path.
   std::map<std::string, std::string> declared;
@@ -42,9 +42,9 @@ struct ObservedPart {
 struct KeptRelease {
   std::string id;
   CommitId commit;
-  std::string inputs;                        ///< See ObservedEnvironment::inputs.
-  std::map<Part, std::string> content;       ///< Ids of the content it is made of.
-  bool healthy = false;                      ///< It passed its verification.
+  std::string inputs;                   ///< See ObservedEnvironment::inputs.
+  std::map<Part, std::string> content;  ///< Ids of the content it is made of.
+  bool healthy = false;                 ///< It passed its verification.
   bool operator==(const KeptRelease&) const = default;
 };
 
@@ -72,7 +72,7 @@ struct Wipe {
 /// Take kept content of a part into use again.
 struct Activate {
   Part part = Part::databases;
-  std::string content;                       ///< KeptContent::id.
+  std::string content;  ///< KeptContent::id.
   Stamp stamp;
   bool operator==(const Activate&) const = default;
 };
@@ -101,12 +101,12 @@ struct Step {
   std::string environment;
   std::vector<Action> actions;
   std::string because;
-  CommitId commit;                           ///< What the environment runs afterwards.
-  bool creates = false;                      ///< The environment does not exist yet.
-  std::string reuse;                         ///< The kept release to switch back to; "" to prepare one.
-  bool update = true;                        ///< commands.update may run: this code never ran healthily on this content.
-  std::string digest;                        ///< What a quarantine of this step is filed under.
-  bool asked = false;                        ///< `tidegate retry` lifted a quarantine for it.
+  CommitId commit;       ///< What the environment runs afterwards.
+  bool creates = false;  ///< The environment does not exist yet.
+  std::string reuse;     ///< The kept release to switch back to; "" to prepare one.
+  bool update = true;  ///< commands.update may run: this code never ran healthily on this content.
+  std::string digest;  ///< What a quarantine of this step is filed under.
+  bool asked = false;  ///< `tidegate retry` lifted a quarantine for it.
   bool operator==(const Step&) const = default;
 };
 
@@ -115,20 +115,20 @@ struct Step {
 /// An operation that touches the environment now.
 struct Operation {
   std::string id;
-  std::vector<std::string> actions;          ///< Verbs, in order.
+  std::vector<std::string> actions;  ///< Verbs, in order.
   std::string phase;
   Timestamp started_at{};
   std::optional<int> percent;
-  std::string owner;                         ///< Who runs it, for people: "controller, pid 812".
-  bool as_source = false;                    ///< This environment is only read.
-  bool interrupted = false;                  ///< Its process is gone: needs Recover.
+  std::string owner;         ///< Who runs it, for people: "controller, pid 812".
+  bool as_source = false;    ///< This environment is only read.
+  bool interrupted = false;  ///< Its process is gone: needs Recover.
   bool operator==(const Operation&) const = default;
 };
 
 /// A step that failed here.
 struct Failure {
-  std::string digest;                        ///< Step::digest.
-  bool quarantined = false;                  ///< The site's own doing; else infrastructure: backs off.
+  std::string digest;        ///< Step::digest.
+  bool quarantined = false;  ///< The site's own doing; else infrastructure: backs off.
   std::string message;
   Timestamp ended_at{};
   int attempts = 1;
@@ -136,35 +136,39 @@ struct Failure {
 };
 
 struct ObservedEnvironment {
-  bool exists = false;                       ///< It runs a release.
+  bool exists = false;  ///< It runs a release.
   std::string release;
   std::optional<CommitId> commit;
-  std::string inputs;                        ///< Digest of the variables and secrets' contents the release was made with.
-  std::string wanted_inputs;                 ///< The same digest of what they are now.
-  bool healthy = true;                       ///< The release passed its verification.
-  bool drifted = false;                      ///< The last scan found code changed by hand.
-  bool updated_since = false;                ///< `update` changed kept databases since the release before it.
+  std::string inputs;  ///< Digest of the variables and secrets' contents the release was made with.
+  std::string wanted_inputs;   ///< The same digest of what they are now.
+  bool healthy = true;         ///< The release passed its verification.
+  bool drifted = false;        ///< The last scan found code changed by hand.
+  bool updated_since = false;  ///< `update` changed kept databases since the release before it.
   std::map<Part, ObservedPart> content;
   std::set<CommitId> proven;
-  std::optional<CommitId> last_proven;       ///< What `code.from` follows.
+  std::optional<CommitId> last_proven;               ///< What `code.from` follows.
   std::map<CommitId, std::set<std::string>> ran_on;  ///< Content ids each commit ran healthily on.
   std::vector<KeptRelease> kept;
   std::optional<Operation> operation;
-  std::vector<Failure> failures;             ///< Every digest in quarantine, and the last of infrastructure.
-  bool launched = false;                     ///< Recorded: authority of a launched site.
-  std::string gone;                          ///< Why recorded things are not there; "" when they are.
-  std::string missing_secret;                ///< A named secret that is not there; "" when all are.
+  std::vector<Failure> failures;  ///< Every digest in quarantine, and the last of infrastructure.
+  bool launched = false;          ///< Recorded: authority of a launched site.
+  std::string gone;               ///< Why recorded things are not there; "" when they are.
+  std::string missing_secret;     ///< A named secret that is not there; "" when all are.
   bool operator==(const ObservedEnvironment&) const = default;
 };
 
 struct ObservedSite {
-  std::map<std::string, ObservedEnvironment> environments;  ///< One for each stage that has a document, and each that exists.
-  /// What declared branches and tags point at, by "refs/heads/…", "refs/tags/…" (peeled to the commit).
+  std::map<std::string, ObservedEnvironment>
+      environments;  ///< One for each stage that has a document, and each that exists.
+  /// What declared branches and tags point at, by "refs/heads/…", "refs/tags/…" (peeled to the
+  /// commit).
   std::map<std::string, CommitId> refs;
-  std::set<CommitId> missing_commits;        ///< Pinned, and known not to be in the repository.
-  std::string repository_problem;            ///< Why refs may be old; "" when they are fresh.
-  bool repository_pending = false;           ///< Its first look is still under way: `repository_problem` is no news.
-  std::map<CommitId, std::string> tracked_content;  ///< Commits with tracked files under a declared files path → the path.
+  std::set<CommitId> missing_commits;  ///< Pinned, and known not to be in the repository.
+  std::string repository_problem;      ///< Why refs may be old; "" when they are fresh.
+  bool repository_pending =
+      false;  ///< Its first look is still under way: `repository_problem` is no news.
+  std::map<CommitId, std::string>
+      tracked_content;  ///< Commits with tracked files under a declared files path → the path.
   bool operator==(const ObservedSite&) const = default;
 };
 

@@ -13,7 +13,7 @@ namespace tidegate {
 /// Ready is always there; Reconciling and Stalled only when True.
 struct Condition {
   std::string type, status, reason, message;
-  Timestamp last_transition{};               ///< When `status` last changed.
+  Timestamp last_transition{};  ///< When `status` last changed.
   bool operator==(const Condition&) const = default;
 };
 
@@ -32,14 +32,14 @@ struct EnvironmentStatus {
 struct SiteStatus {
   std::string name, revision;
   bool launched = true;
-  std::vector<Condition> conditions;         ///< Of the site itself; empty when nothing is wrong with it.
+  std::vector<Condition> conditions;  ///< Of the site itself; empty when nothing is wrong with it.
   std::vector<EnvironmentStatus> environments;  ///< In the order of the stages.
   Timestamp next_look{};
-  std::string because;                       ///< Of the next look.
+  std::string because;  ///< Of the next look.
 };
 
-/// One look's outcome. `problem`: why the site could not be observed (then `observed` and `plan` are
-/// those of the last look that could, or empty ones). `before`: the status of the last look.
+/// One look's outcome. `problem`: why the site could not be observed (then `observed` and `plan`
+/// are those of the last look that could, or empty ones). `before`: the status of the last look.
 SiteStatus make_status(const Site& site, const ObservedSite& observed, const Plan& plan,
                        const std::string& problem, const SiteStatus* before, Timestamp now);
 

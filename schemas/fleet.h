@@ -18,8 +18,9 @@ namespace tidegate {
 /// Something wrong (or doubtful) in a manifest. `file:line:column: path: text`.
 struct Problem {
   std::string file;
-  int line = 1, column = 1;            ///< Both count from 1.
-  std::string path;                    ///< JSON-like path of the field, e.g. "spec.content.source"; "" for the document.
+  int line = 1, column = 1;  ///< Both count from 1.
+  std::string
+      path;  ///< JSON-like path of the field, e.g. "spec.content.source"; "" for the document.
   std::string text;
   bool warning = false;
   auto operator<=>(const Problem&) const = default;
@@ -28,7 +29,7 @@ std::string to_string(const Problem& problem);
 
 /// One file of the tree that is new, changed, or (no text) gone.
 struct FileChange {
-  std::string path;                    ///< Relative to the manifests tree; decides the order of documents.
+  std::string path;  ///< Relative to the manifests tree; decides the order of documents.
   std::optional<std::string> text;
 };
 
@@ -54,7 +55,7 @@ class Fleet {
   /// Names of all sites that documents speak of, good or broken.
   std::set<std::string> named_sites() const;
 
-  const std::string& revision() const; ///< "" before the first commit.
+  const std::string& revision() const;  ///< "" before the first commit.
   /// Paths of the files it was made from.
   std::set<std::string> files() const;
 

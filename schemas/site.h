@@ -25,9 +25,18 @@ struct CommitId {
 };
 
 /// What an environment's code follows.
-struct TagName { std::string text; auto operator<=>(const TagName&) const = default; };
-struct BranchName { std::string text; auto operator<=>(const BranchName&) const = default; };
-struct ProvenIn { std::string environment; auto operator<=>(const ProvenIn&) const = default; };
+struct TagName {
+  std::string text;
+  auto operator<=>(const TagName&) const = default;
+};
+struct BranchName {
+  std::string text;
+  auto operator<=>(const BranchName&) const = default;
+};
+struct ProvenIn {
+  std::string environment;
+  auto operator<=>(const ProvenIn&) const = default;
+};
 using CodeTarget = std::variant<CommitId, TagName, BranchName, ProvenIn>;
 
 /// The two parts content is made of. Each is named, stamped, kept and dropped on its own.
@@ -35,8 +44,8 @@ enum class Part : std::uint8_t { databases, files };
 inline constexpr Part parts[]{Part::databases, Part::files};
 const char* to_string(Part part);
 
-/// Where content comes from, in manifests and in stamps; spelt as in CONTRACT: keep, empty, adopted,
-/// or an environment's name. `adopted` occurs in stamps only.
+/// Where content comes from, in manifests and in stamps; spelt as in CONTRACT: keep, empty,
+/// adopted, or an environment's name. `adopted` occurs in stamps only.
 struct ContentSource {
   enum class Kind : std::uint8_t { keep, empty, adopted, environment };
   Kind kind = Kind::keep;
@@ -55,18 +64,18 @@ std::string to_string(const ContentSource& source);
 /// When content that is as declared is taken anew at the same generation.
 struct Refresh {
   bool on_promote = false;
-  Duration if_older_than{};            ///< With on_promote: only content older than that. Zero: always.
+  Duration if_older_than{};  ///< With on_promote: only content older than that. Zero: always.
   std::optional<Duration> every;
-  std::string schedule;                ///< Five cron fields; "" for none.
-  std::string time_zone = "UTC";       ///< IANA name, for schedule.
+  std::string schedule;           ///< Five cron fields; "" for none.
+  std::string time_zone = "UTC";  ///< IANA name, for schedule.
   bool operator==(const Refresh&) const = default;
 };
 
 struct ContentSpec {
   ContentSource source;
-  std::uint64_t generation = 0;        ///< 0 with keep; at least 1 otherwise.
-  bool databases = true, files = true; ///< `include`.
-  std::optional<Refresh> refresh;      ///< With environment sources only.
+  std::uint64_t generation = 0;         ///< 0 with keep; at least 1 otherwise.
+  bool databases = true, files = true;  ///< `include`.
+  std::optional<Refresh> refresh;       ///< With environment sources only.
   bool includes(Part part) const { return part == Part::databases ? databases : files; }
   bool operator==(const ContentSpec&) const = default;
 };
@@ -79,7 +88,7 @@ struct DatabaseDeclaration {
 };
 struct FilesDeclaration {
   std::string name;
-  std::string path;                    ///< Relative to the code tree, normalised, never outside it.
+  std::string path;  ///< Relative to the code tree, normalised, never outside it.
   bool operator==(const FilesDeclaration&) const = default;
 };
 
@@ -100,9 +109,10 @@ struct Commands {
 };
 
 struct Application {
-  std::string type = "custom";         ///< wordpress | drupal | magento | custom.
-  std::string docroot;                 ///< Relative to the code tree; "" is the tree itself.
-  std::vector<std::string> writable;   ///< Per release, writable by pages; never synced, never drift.
+  std::string type = "custom";  ///< wordpress | drupal | magento | custom.
+  std::string docroot;          ///< Relative to the code tree; "" is the tree itself.
+  std::vector<std::string>
+      writable;  ///< Per release, writable by pages; never synced, never drift.
   std::map<std::string, SecretRef> build_secrets;  ///< By variable; for `build` alone.
   Commands commands;
   bool operator==(const Application&) const = default;
@@ -110,19 +120,19 @@ struct Application {
 
 struct HttpCheck {
   std::string path = "/";
-  std::optional<int> status;           ///< Absent: anything below 400.
+  std::optional<int> status;  ///< Absent: anything below 400.
   std::string contains;
   bool operator==(const HttpCheck&) const = default;
 };
 struct Verify {
-  std::vector<HttpCheck> http;         ///< Empty without a url; the default check is filled in.
+  std::vector<HttpCheck> http;  ///< Empty without a url; the default check is filled in.
   std::vector<std::string> commands;
   Duration retry_for = std::chrono::seconds(10);
   bool operator==(const Verify&) const = default;
 };
 struct Deploy {
   bool update = true, clear_cache = true;
-  bool maintenance_always = false;     ///< `maintenance: always`.
+  bool maintenance_always = false;  ///< `maintenance: always`.
   std::string note;
   Duration timeout = std::chrono::minutes(30);
   bool operator==(const Deploy&) const = default;
@@ -135,18 +145,18 @@ struct Suspend {
 
 /// The host driver's settings, from a Driver document.
 struct MariaDbServer {
-  std::string socket, host;            ///< Exactly one is set.
+  std::string socket, host;  ///< Exactly one is set.
   int port = 3306;
   std::string user;
   std::optional<SecretRef> password;
-  std::string prefix = "tg";           ///< Databases and users made here begin with it; no other is touched.
+  std::string prefix = "tg";  ///< Databases and users made here begin with it; no other is touched.
   bool operator==(const MariaDbServer&) const = default;
 };
 struct HostDriverSpec {
-  std::string name;                    ///< The Driver document's.
+  std::string name;  ///< The Driver document's.
   std::string root;
-  std::string run_as;                  ///< Template with {site} and {environment}; "" = the controller's own user.
-  bool sandbox = true;                 ///< `isolation: sandbox | none`.
+  std::string run_as;   ///< Template with {site} and {environment}; "" = the controller's own user.
+  bool sandbox = true;  ///< `isolation: sandbox | none`.
   int keep_releases = 3;
   std::optional<MariaDbServer> mariadb;
   bool operator==(const HostDriverSpec&) const = default;
@@ -157,14 +167,15 @@ struct Environment {
   std::shared_ptr<const HostDriverSpec> driver;
   CodeTarget code;
   ContentSpec content;
-  std::string url, preview_url;        ///< "" when absent.
+  std::string url, preview_url;  ///< "" when absent.
   Deploy deploy;
   Verify verify;
-  bool rollback = true;                ///< onFailure.rollback.
+  bool rollback = true;  ///< onFailure.rollback.
   std::map<std::string, std::string> variables;
   std::map<std::string, SecretRef> secrets;
   std::optional<Suspend> suspend;
-  std::string digest;                  ///< sha256 hex of everything effective above but `suspend`: quarantine is tied to it.
+  std::string digest;  ///< sha256 hex of everything effective above but `suspend`: quarantine is
+                       ///< tied to it.
 };
 
 struct Repository {
@@ -178,13 +189,13 @@ struct Site {
   std::string name;
   std::map<std::string, std::string> labels;
   Repository repository;
-  std::vector<std::string> stages;     ///< Lowest first; the last is the content authority.
+  std::vector<std::string> stages;  ///< Lowest first; the last is the content authority.
   bool launched = true;
   Application application;
   std::vector<DatabaseDeclaration> databases;
   std::vector<FilesDeclaration> files;
   std::map<std::string, Environment> environments;  ///< By name; a stage may have none.
-  std::string digest;                  ///< sha256 hex of everything effective above but environments.
+  std::string digest;  ///< sha256 hex of everything effective above but environments.
 
   /// What keeps this site from being read anew: its documents are broken, this is its last good
   /// state. "" when all is well.

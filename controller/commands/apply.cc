@@ -18,12 +18,14 @@ namespace {
 
 using namespace std::chrono_literals;
 volatile std::sig_atomic_t interrupted = 0;
-constexpr int refusals_max = 5;  // Then it is no race with another process, but a full disk or the like.
+constexpr int refusals_max =
+    5;  // Then it is no race with another process, but a full disk or the like.
 
 /// Tells how operations go: a line for each that ends, and on a terminal one that moves.
 class Progress {
  public:
-  explicit Progress(const Options& options) : paint_(options.color), terminal_(::isatty(STDERR_FILENO)), quiet_(options.json) {}
+  explicit Progress(const Options& options)
+      : paint_(options.color), terminal_(::isatty(STDERR_FILENO)), quiet_(options.json) {}
   void changed(const OperationRecord& o) {
     std::lock_guard lock(mutex_);
     const std::string who = o.site + "/" + o.environment;
@@ -34,7 +36,8 @@ class Progress {
                 << (o.message.empty() ? "" : "  " + o.message) << "\n";
     } else if (terminal_ && !quiet_) {
       clear();
-      std::cerr << "… " << who << "  " << verbs(o) << "  " << o.phase << (o.percent ? " " + std::to_string(*o.percent) + " %" : "") << std::flush;
+      std::cerr << "… " << who << "  " << verbs(o) << "  " << o.phase
+                << (o.percent ? " " + std::to_string(*o.percent) + " %" : "") << std::flush;
       dirty_ = true;
     }
   }
@@ -68,14 +71,16 @@ struct Progressing {
   std::shared_ptr<const Site> site;
   Look look;
   bool settled = false;
-  int refusals = 0;                      // Looks in a row at which nothing runs and a step cannot start.
+  int refusals = 0;  // Looks in a row at which nothing runs and a step cannot start.
   std::optional<SiteStatus> before;
 };
 
 class Apply {
  public:
-  Apply(Installation& installation, std::vector<std::shared_ptr<const Site>> sites, Progress& progress, Duration timeout)
-      : installation_(installation), progress_(progress),
+  Apply(Installation& installation, std::vector<std::shared_ptr<const Site>> sites,
+        Progress& progress, Duration timeout)
+      : installation_(installation),
+        progress_(progress),
         reconciler_(*installation.driver, installation.clock, installation.calendar),
         deadline_(std::chrono::steady_clock::now() + timeout) {
     for (auto& site : sites) {
@@ -119,9 +124,13 @@ class Apply {
  private:
   void look(Progressing& p) {
     if (p.settled) return;
-    p.look = reconciler_.reconcile(*p.site, installation_.history->retries(p.site->name), p.before ? &*p.before : nullptr);
-    for (const Step& step : p.look.started) if (step.asked) installation_.history->retried(p.site->name, step.environment);
-    for (const auto& event : events_between(p.before ? &*p.before : nullptr, p.look.status, installation_.clock.now())) installation_.history->happened(event);
+    p.look = reconciler_.reconcile(*p.site, installation_.history->retries(p.site->name),
+                                   p.before ? &*p.before : nullptr);
+    for (const Step& step : p.look.started)
+      if (step.asked) installation_.history->retried(p.site->name, step.environment);
+    for (const auto& event :
+         events_between(p.before ? &*p.before : nullptr, p.look.status, installation_.clock.now()))
+      installation_.history->happened(event);
     installation_.history->told(p.look.status, p.look.plan);
     p.before = p.look.status;
     bool running = false;
@@ -130,14 +139,16 @@ class Apply {
       running = true;
       const bool mine = installation_.driver->running().contains(p.site->name + "/" + name);
       if (!mine && !seen.operation->as_source && !seen.operation->interrupted) {
-        progress_.note("… waits: " + p.site->name + "/" + name + " is held by " + seen.operation->owner);
+        progress_.note("… waits: " + p.site->name + "/" + name + " is held by " +
+                       seen.operation->owner);
       }
     }
     p.settled = !running && p.look.started.empty() && p.look.refused.empty() && !backs_off(p);
     if (p.look.problem || !p.look.bug.empty()) p.settled = true;
     // While operations of ours run, a refusal only means that all workers are taken.
     const bool idle = installation_.driver->running().empty();
-    p.refusals = idle && !running && p.look.started.empty() && !p.look.refused.empty() ? p.refusals + 1 : 0;
+    p.refusals =
+        idle && !running && p.look.started.empty() && !p.look.refused.empty() ? p.refusals + 1 : 0;
     for (const auto& [step, error] : p.look.refused) {
       if (error.kind == ErrorKind::invalid || p.refusals >= refusals_max) {
         refused_ = true;
@@ -149,7 +160,8 @@ class Apply {
   /// A failure of an earlier run is worth waiting for; one of this run is what the caller hears of.
   bool backs_off(const Progressing& p) const {
     if (!installation_.history->failed().empty()) return false;
-    for (const auto& waiting : p.look.plan.waiting) if (waiting.until) return true;
+    for (const auto& waiting : p.look.plan.waiting)
+      if (waiting.until) return true;
     return false;
   }
 
@@ -165,14 +177,16 @@ class Apply {
 };
 
 /// What is left at the end, and the exit code that says so.
-int conclude(const Options& options, const Apply& apply, const Installation& installation, bool broken, bool in_time) {
+int conclude(const Options& options, const Apply& apply, const Installation& installation,
+             bool broken, bool in_time) {
   bool failed = broken, held = false;
   std::vector<PlannedSite> planned;
   for (const auto& [name, p] : apply.sites()) {
     const std::string problem = p.look.problem ? p.look.problem->message : p.look.bug;
     failed |= !problem.empty();
     // What is gone explains itself; a repository nobody can reach is a failure of this run.
-    const bool gone = std::ranges::any_of(p.look.plan.held, [](const Hold& h) { return h.reason == "EnvironmentGone"; });
+    const bool gone = std::ranges::any_of(
+        p.look.plan.held, [](const Hold& h) { return h.reason == "EnvironmentGone"; });
     if (!p.look.observed.repository_problem.empty() && !gone) {
       std::cerr << "tidegate: " << name << ": " << p.look.observed.repository_problem << "\n";
       failed = true;
@@ -180,7 +194,8 @@ int conclude(const Options& options, const Apply& apply, const Installation& ins
     held |= !p.look.plan.converged();
     planned.push_back({p.site.get(), &p.look.observed, &p.look.plan, problem});
   }
-  for (const auto& operation : installation.history->failed()) failed |= operation.result == "failed";
+  for (const auto& operation : installation.history->failed())
+    failed |= operation.result == "failed";
   if (options.json) {
     std::cout << plan_json(planned) << "\n";
   } else {
@@ -203,7 +218,8 @@ int run_apply(const Options& options) {
   for (const auto& [name, site] : given->fleet.sites()) {
     if (options.site.empty() || name == options.site) sites.push_back(site);
   }
-  if (!options.site.empty() && sites.empty()) return fail("no manifest declares site \"" + options.site + "\"");
+  if (!options.site.empty() && sites.empty())
+    return fail("no manifest declares site \"" + options.site + "\"");
   Progress progress(options);
   InstallationSettings settings;
   settings.state = *state;

@@ -36,7 +36,8 @@ std::string verbs(const OperationRecord& o) {
 int run_history(const Options& options) {
   auto store = given_store(options, StoreMode::read_only);
   if (!store) return fail(store.error().message);
-  auto operations = (*store)->operations(options.target.site, options.target.environment, options.limit);
+  auto operations =
+      (*store)->operations(options.target.site, options.target.environment, options.limit);
   if (!operations) return fail(operations.error().message);
   if (options.json) {
     std::cout << history_json(*operations) << "\n";
@@ -47,7 +48,9 @@ int run_history(const Options& options) {
   for (const auto& o : *operations) {
     const std::string result = o.result.empty() ? "running: " + o.phase : o.result;
     rows.push_back({to_rfc3339(o.started_at), o.site + "/" + o.environment, verbs(o),
-                    o.result == "succeeded" ? paint.good(result) : o.result.empty() ? paint.change(result) : paint.bad(result),
+                    o.result == "succeeded" ? paint.good(result)
+                    : o.result.empty()      ? paint.change(result)
+                                            : paint.bad(result),
                     o.id, o.manifest_revision.substr(0, 7), o.author, o.message});
   }
   print_table(std::cout, rows);
@@ -62,7 +65,9 @@ int run_logs(const Options& options) {
   if (id.empty()) {
     auto latest = (*store)->operations(options.target.site, options.target.environment, 1);
     if (!latest) return fail(latest.error().message);
-    if (latest->empty()) return fail("no operation on " + options.target.site + "/" + options.target.environment + " yet");
+    if (latest->empty())
+      return fail("no operation on " + options.target.site + "/" + options.target.environment +
+                  " yet");
     id = latest->front().id;
   }
   std::int64_t seen = 0;
@@ -91,8 +96,9 @@ int run_retry(const Options& options) {
   const auto& target = options.target;
   auto asked = (*store)->ask_retry({target.site, target.environment, who(), clock.now()});
   if (!asked) return fail(asked.error().message);
-  auto told = (*store)->remember("retry asked", target.site + "/" + target.environment + " " +
-                                                     std::to_string(clock.now().time_since_epoch().count()));
+  auto told =
+      (*store)->remember("retry asked", target.site + "/" + target.environment + " " +
+                                            std::to_string(clock.now().time_since_epoch().count()));
   if (!told) return fail(told.error().message);
   std::cerr << "the next step on " << target.site << "/" << target.environment
             << " is tried again: by the running controller at once, else by `tidegate apply`\n";
@@ -109,13 +115,15 @@ int run_wait(const Options& options) {
     if (!text) return fail(text.error().message);
     const auto status = *text ? conditions_from_json(**text) : std::nullopt;
     bool found = false, ready = status && status->conditions.empty();
-    if (status) for (const auto& c : status->conditions) last = c.reason + ": " + c.message;
+    if (status)
+      for (const auto& c : status->conditions) last = c.reason + ": " + c.message;
     for (const auto& e : status ? status->environments : std::vector<EnvironmentStatus>{}) {
       if (!options.target.environment.empty() && e.name != options.target.environment) continue;
       found = true;
       if (e.ready().status == "True") continue;
       ready = false;
-      last = e.name + ": " + e.ready().reason + (e.ready().message.empty() ? "" : ": " + e.ready().message);
+      last = e.name + ": " + e.ready().reason +
+             (e.ready().message.empty() ? "" : ": " + e.ready().message);
     }
     if (found && ready) return exit_done;
     if (std::chrono::steady_clock::now() > deadline) {

@@ -20,14 +20,17 @@ namespace {
 
 class Doctor {
  public:
-  Doctor(const Secrets& secrets, bool color) : secrets_(secrets), paint_(color), engines_(secrets) {}
+  Doctor(const Secrets& secrets, bool color)
+      : secrets_(secrets), paint_(color), engines_(secrets) {}
 
   void good(const std::string& what) { std::cout << paint_.good("ok    ") << what << "\n"; }
   void lacks(const std::string& what) {
     if (!told_.insert(what).second) return;
     std::cout << paint_.bad("lacks ") << what << "\n";
   }
-  void say(const std::string& what, const std::string& problem) { problem.empty() ? good(what) : lacks(what + ": " + problem); }
+  void say(const std::string& what, const std::string& problem) {
+    problem.empty() ? good(what) : lacks(what + ": " + problem);
+  }
   int lacking() const { return static_cast<int>(told_.size()); }
 
   void look_at(const Site& site) {
@@ -39,10 +42,13 @@ class Doctor {
       look_at_driver(*environment.driver);
       look_at_user(site, environment);
       look_at_secrets(site, environment);
-      if (environment.content.refresh && !environment.content.refresh->schedule.empty() && !known_zone(environment.content.refresh->time_zone)) {
-        lacks("time zone \"" + environment.content.refresh->time_zone + "\" of " + site.name + "/" + name + ": apt-get install tzdata, or name another");
+      if (environment.content.refresh && !environment.content.refresh->schedule.empty() &&
+          !known_zone(environment.content.refresh->time_zone)) {
+        lacks("time zone \"" + environment.content.refresh->time_zone + "\" of " + site.name + "/" +
+              name + ": apt-get install tzdata, or name another");
       }
-      for (const auto& database : site.databases) look_at_engine(*environment.driver, database.engine);
+      for (const auto& database : site.databases)
+        look_at_engine(*environment.driver, database.engine);
     }
   }
 
@@ -51,10 +57,15 @@ class Doctor {
     if (!seen_.insert("driver " + driver.name).second) return;
     struct stat facts {};
     if (::stat(driver.root.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode)) {
-      lacks("root \"" + driver.root + "\" of driver " + driver.name + ": install -d \"" + driver.root + "\"");
+      lacks("root \"" + driver.root + "\" of driver " + driver.name + ": install -d \"" +
+            driver.root + "\"");
     } else {
       auto ours = is_ours(driver.root);
-      say("root " + driver.root, ours ? (*ours || empty(driver.root) ? "" : "holds something that is not Tidegate's; name an empty directory") : ours.error().message);
+      say("root " + driver.root,
+          ours ? (*ours || empty(driver.root)
+                      ? ""
+                      : "holds something that is not Tidegate's; name an empty directory")
+               : ours.error().message);
     }
     if (driver.sandbox) say("sandbox (bubblewrap)", sandbox_problem().value_or(""));
   }
@@ -68,8 +79,10 @@ class Doctor {
   void look_at_user(const Site& site, const Environment& environment) {
     auto user = user_of(*environment.driver, site.name, environment.name);
     if (!user) return lacks(user.error().message);
-    if (::geteuid() == 0 && environment.driver->run_as.empty() && runs_commands(site, environment)) {
-      lacks("runAs in Driver \"" + environment.driver->name + "\": a controller that is root runs no site's commands as root");
+    if (::geteuid() == 0 && environment.driver->run_as.empty() &&
+        runs_commands(site, environment)) {
+      lacks("runAs in Driver \"" + environment.driver->name +
+            "\": a controller that is root runs no site's commands as root");
     }
   }
   static bool runs_commands(const Site& site, const Environment& environment) {
@@ -86,7 +99,8 @@ class Doctor {
     if (site.repository.credentials) ask(*site.repository.credentials);
   }
   void look_at_engine(const HostDriverSpec& driver, Engine engine) {
-    if (!seen_.insert("engine " + driver.name + std::to_string(static_cast<int>(engine))).second) return;
+    if (!seen_.insert("engine " + driver.name + std::to_string(static_cast<int>(engine))).second)
+      return;
     auto made = engines_.of(driver, engine);
     if (!made) return lacks(made.error().message);
     auto problem = (*made)->check();
@@ -108,14 +122,19 @@ int run_doctor(const Options& options) {
   if (!secrets) return fail(secrets.error().message);
   const Secrets store(*secrets);
   Doctor doctor(store, options.color);
-  if (!given) doctor.lacks("manifests: " + given.error().message);
-  else if (given->broken) doctor.lacks("valid manifests: see above");
+  if (!given)
+    doctor.lacks("manifests: " + given.error().message);
+  else if (given->broken)
+    doctor.lacks("valid manifests: see above");
   if (auto state = state_file(options)) {
     const std::string folder = state->substr(0, state->rfind('/'));
     auto opened = ::access(folder.c_str(), F_OK) == 0 && ::access(folder.c_str(), W_OK) != 0;
-    doctor.say("store " + *state, opened ? "\"" + folder + "\" is not writable; chown it to the controller's user" : "");
+    doctor.say(
+        "store " + *state,
+        opened ? "\"" + folder + "\" is not writable; chown it to the controller's user" : "");
   }
-  if (given) for (const auto& [name, site] : given->fleet.sites()) doctor.look_at(*site);
+  if (given)
+    for (const auto& [name, site] : given->fleet.sites()) doctor.look_at(*site);
   if (doctor.lacking() == 0) std::cout << "nothing is lacking\n";
   return doctor.lacking() == 0 ? exit_done : exit_failed;
 }

@@ -25,18 +25,25 @@ int run_exec(const Options& options) {
   if (!installation) return fail(installation.error().message);
   OperationRecord record;
   record.started_at = (*installation)->clock.now();
-  record.id = "exec" + std::to_string(record.started_at.time_since_epoch().count()) + "-" + std::to_string(::getpid());
+  record.id = "exec" + std::to_string(record.started_at.time_since_epoch().count()) + "-" +
+              std::to_string(::getpid());
   record.site = site->name;
   record.environment = options.target.environment;
   record.actions = {"exec"};
   record.manifest_revision = site->revision;
-  for (const auto& word : options.words) record.message += (record.message.empty() ? "" : " ") + word;
+  for (const auto& word : options.words)
+    record.message += (record.message.empty() ? "" : " ") + word;
   Store& store = *(*installation)->store;
   if (auto put = store.put_operation(record); !put) return fail(put.error().message);
-  auto code = (*installation)->driver->execute(*site, options.target.environment, options.words, [&](std::string_view line) {
-    std::cout << line << "\n" << std::flush;
-    if (auto kept = store.append_log(record.id, (*installation)->clock.now(), {std::string(line)}); !kept) std::cerr << kept.error().message << "\n";
-  });
+  auto code = (*installation)
+                  ->driver->execute(
+                      *site, options.target.environment, options.words, [&](std::string_view line) {
+                        std::cout << line << "\n" << std::flush;
+                        if (auto kept = store.append_log(record.id, (*installation)->clock.now(),
+                                                         {std::string(line)});
+                            !kept)
+                          std::cerr << kept.error().message << "\n";
+                      });
   record.ended_at = (*installation)->clock.now();
   record.result = code && *code == 0 ? "succeeded" : "failed";
   if (!code) record.message += ": " + code.error().message;

@@ -23,19 +23,22 @@ Result<std::optional<Configuration>> given_configuration(const Options& options)
   if (!in) return Error{ErrorKind::invalid, "cannot read \"" + options.config + "\""};
   auto parsed = parse_configuration(options.config, text.str());
   for (const auto& problem : parsed.problems) std::cerr << to_string(problem) << "\n";
-  if (!parsed.problems.empty()) return Error{ErrorKind::invalid, "\"" + options.config + "\" is broken"};
+  if (!parsed.problems.empty())
+    return Error{ErrorKind::invalid, "\"" + options.config + "\" is broken"};
   return std::optional(std::move(parsed.configuration));
 }
 
 Result<std::string> state_file(const Options& options) {
-  if (!options.state.empty()) return std::filesystem::absolute(options.state).lexically_normal().string();
+  if (!options.state.empty())
+    return std::filesystem::absolute(options.state).lexically_normal().string();
   auto configuration = given_configuration(options);
   if (!configuration) return std::move(configuration.error());
   return *configuration ? (*configuration)->state : default_state();
 }
 
 Result<std::string> secrets_directory(const Options& options) {
-  if (!options.secrets.empty()) return std::filesystem::absolute(options.secrets).lexically_normal().string();
+  if (!options.secrets.empty())
+    return std::filesystem::absolute(options.secrets).lexically_normal().string();
   auto configuration = given_configuration(options);
   if (!configuration) return std::move(configuration.error());
   return *configuration ? (*configuration)->secrets_directory : std::string();
@@ -55,7 +58,8 @@ Result<GivenFleet> given_fleet(const Options& options) {
   } else {
     auto configuration = given_configuration(options);
     if (!configuration) return std::move(configuration.error());
-    if (!*configuration) return Error{ErrorKind::invalid, "say which manifests: --manifests DIR, or --config FILE"};
+    if (!*configuration)
+      return Error{ErrorKind::invalid, "say which manifests: --manifests DIR, or --config FILE"};
     for (const auto& source : (*configuration)->sources) {
       auto changes = GitSource(source, Secrets(*secrets), mirrors.path()).changed_since("");
       if (!changes) return std::move(changes.error()).within("source " + source.name);
@@ -78,7 +82,8 @@ Result<std::unique_ptr<Store>> given_store(const Options& options, StoreMode mod
   if (!state) return std::move(state.error());
   std::error_code error;
   if (mode == StoreMode::read_only && !std::filesystem::exists(*state, error)) {
-    return Error{ErrorKind::invalid, "there is no store at \"" + *state + "\" yet; name another with --state or --config, or run "
+    return Error{ErrorKind::invalid, "there is no store at \"" + *state +
+                                         "\" yet; name another with --state or --config, or run "
                                          "`tidegate apply` or `tidegate controller` first"};
   }
   return open_store(*state, mode);

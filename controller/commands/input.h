@@ -24,7 +24,7 @@ Result<std::string> secrets_directory(const Options& options);
 
 struct GivenFleet {
   Fleet fleet;
-  bool broken = false;                 ///< Some document is; the problems were printed on stderr.
+  bool broken = false;  ///< Some document is; the problems were printed on stderr.
   std::set<std::string> broken_sites;
 };
 /// The fleet that --manifests or the configuration's sources declare.
@@ -33,8 +33,8 @@ Result<GivenFleet> given_fleet(const Options& options);
 /// The store, read or written. An error that says how to name another when there is none.
 Result<std::unique_ptr<Store>> given_store(const Options& options, StoreMode mode);
 
-/// A bare mirrors' directory for commands that may leave nothing behind: below the store's when that
-/// is there, else a temporary one that ends with this.
+/// A bare mirrors' directory for commands that may leave nothing behind: below the store's when
+/// that is there, else a temporary one that ends with this.
 class MirrorsDirectory {
  public:
   explicit MirrorsDirectory(const std::string& state);

@@ -19,10 +19,13 @@ class Parser {
   explicit Parser(Options& options) : o_(options) {
     app_.set_version_flag("--version", std::string("tidegate ") + version);
     app_.require_subcommand(1);
-    app_.footer("Examples:\n  tidegate validate manifests/\n  tidegate plan --manifests manifests/\n"
-                "  tidegate apply --manifests manifests/\n  tidegate status acme\n\n"
-                "Exit codes: 0 done or converged, 1 failed, 2 changes pending, 3 held, 4 deadline passed, 64 usage.");
-    app_.add_flag("--no-color", no_color_, "never print colours (also: NO_COLOR in the environment)");
+    app_.footer(
+        "Examples:\n  tidegate validate manifests/\n  tidegate plan --manifests manifests/\n"
+        "  tidegate apply --manifests manifests/\n  tidegate status acme\n\n"
+        "Exit codes: 0 done or converged, 1 failed, 2 changes pending, 3 held, 4 deadline passed, "
+        "64 usage.");
+    app_.add_flag("--no-color", no_color_,
+                  "never print colours (also: NO_COLOR in the environment)");
     offline();
     working();
     telling();
@@ -51,7 +54,8 @@ class Parser {
         return std::nullopt;
       }
       std::cerr << "tidegate: " << (chosen.empty() ? unknown(argv[1]) : e.what()) << "\n"
-                << "Run `tidegate " << (chosen.empty() ? "" : chosen.front()->get_name() + " ") << "--help`.\n";
+                << "Run `tidegate " << (chosen.empty() ? "" : chosen.front()->get_name() + " ")
+                << "--help`.\n";
       return std::nullopt;
     }
     return o_;
@@ -77,72 +81,92 @@ class Parser {
     sub->add_option("-o,--output", output_, "text or json")->check(CLI::IsMember({"text", "json"}));
   }
   void manifests(CLI::App* sub, bool required) {
-    auto* option = sub->add_option("--manifests", o_.manifests, "a directory of manifests, or a git URL@REF");
+    auto* option =
+        sub->add_option("--manifests", o_.manifests, "a directory of manifests, or a git URL@REF");
     if (required) option->required();
     sub->add_option("--secrets", o_.secrets, "the directory of secrets, one file each");
   }
   void state(CLI::App* sub) {
-    sub->add_option("--state", o_.state, "the store's file (default: " + std::string("/var/lib/tidegate/state.db for root, else ~/.local/state/tidegate/state.db") + ")");
-    sub->add_option("--config", o_.config, "the controller's configuration file, which names the store");
+    sub->add_option(
+        "--state", o_.state,
+        "the store's file (default: " +
+            std::string(
+                "/var/lib/tidegate/state.db for root, else ~/.local/state/tidegate/state.db") +
+            ")");
+    sub->add_option("--config", o_.config,
+                    "the controller's configuration file, which names the store");
     sub->add_option("--server", server_, "a running controller's URL")->envname("TIDEGATE_SERVER");
   }
   void target(CLI::App* sub, bool environment, bool required) {
-    auto* option = sub->add_option("target", target_, environment ? "SITE/ENV" : "SITE or SITE/ENV");
+    auto* option =
+        sub->add_option("target", target_, environment ? "SITE/ENV" : "SITE or SITE/ENV");
     if (required) option->required();
     needs_environment_ = needs_environment_ || false;
     if (environment) with_environment_.push_back(sub);
   }
   void timeout(CLI::App* sub, const char* standard) {
-    sub->add_option("--timeout", timeout_, std::string("how long at most (default ") + standard + ")");
+    sub->add_option("--timeout", timeout_,
+                    std::string("how long at most (default ") + standard + ")");
   }
 
   void offline() {
-    auto* validate = command("validate", "check manifests offline, telling every problem",
-                             "  tidegate validate manifests/\n  tidegate validate --effective manifests/");
+    auto* validate =
+        command("validate", "check manifests offline, telling every problem",
+                "  tidegate validate manifests/\n  tidegate validate --effective manifests/");
     validate->add_option("PATH", o_.paths, "files or directories")->required();
-    validate->add_flag("--effective", o_.effective, "print each site with defaults, class and presets merged");
+    validate->add_flag("--effective", o_.effective,
+                       "print each site with defaults, class and presets merged");
     output(validate);
     auto* plan = command("plan", "what would be done now and why; changes nothing",
-                         "  tidegate plan --manifests manifests/\n  tidegate plan --manifests https://git.example.org/fleet.git@main --site acme");
+                         "  tidegate plan --manifests manifests/\n  tidegate plan --manifests "
+                         "https://git.example.org/fleet.git@main --site acme");
     manifests(plan, false);
     state(plan);
     plan->add_option("--site", o_.site, "this site alone");
     output(plan);
-    auto* webserver = command("webserver", "print the web server's and PHP-FPM's configuration for a site",
-                              "  tidegate webserver acme --manifests manifests/ > /etc/nginx/conf.d/acme.conf");
+    auto* webserver =
+        command("webserver", "print the web server's and PHP-FPM's configuration for a site",
+                "  tidegate webserver acme --manifests manifests/ > /etc/nginx/conf.d/acme.conf");
     target(webserver, false, true);
     manifests(webserver, false);
     state(webserver);
     webserver->add_option("--for", o_.webserver, "nginx or apache, or php-fpm for the pools alone")
         ->check(CLI::IsMember({"nginx", "apache", "php-fpm"}));
-    webserver->add_option("--sockets", o_.sockets, "where PHP-FPM's sockets are (default /run/php)");
-    webserver->add_option("--temporaries", o_.temporaries,
-                          "where each environment has its temporary directory (default /var/lib/php/tidegate)");
+    webserver->add_option("--sockets", o_.sockets,
+                          "where PHP-FPM's sockets are (default /run/php)");
+    webserver->add_option(
+        "--temporaries", o_.temporaries,
+        "where each environment has its temporary directory (default /var/lib/php/tidegate)");
     auto* doctor = command("doctor", "what this machine lacks, with the command that mends it",
-                           "  tidegate doctor --config /etc/tidegate/tidegate.yaml\n  tidegate doctor --manifests manifests/");
+                           "  tidegate doctor --config /etc/tidegate/tidegate.yaml\n  tidegate "
+                           "doctor --manifests manifests/");
     manifests(doctor, false);
     state(doctor);
   }
   void working() {
     auto* apply = command("apply", "do all that can be done, once",
-                          "  tidegate apply --manifests manifests/\n  tidegate apply --manifests manifests/ --site acme --timeout 10m");
+                          "  tidegate apply --manifests manifests/\n  tidegate apply --manifests "
+                          "manifests/ --site acme --timeout 10m");
     manifests(apply, true);
     state(apply);
     apply->add_option("--site", o_.site, "this site alone");
     timeout(apply, "30m");
     output(apply);
-    auto* controller = command("controller", "run the loop", "  tidegate controller --config /etc/tidegate/tidegate.yaml");
+    auto* controller = command("controller", "run the loop",
+                               "  tidegate controller --config /etc/tidegate/tidegate.yaml");
     controller->add_option("--config", o_.config, "the configuration file")->required();
-    auto* exec = command("exec", "run a command in the running release, as the site's own commands are run",
-                         "  tidegate exec acme/test --manifests manifests/ -- wp option get siteurl");
+    auto* exec =
+        command("exec", "run a command in the running release, as the site's own commands are run",
+                "  tidegate exec acme/test --manifests manifests/ -- wp option get siteurl");
     target(exec, true, true);
     manifests(exec, false);
     state(exec);
     exec->add_option("words", o_.words, "the command, after --")->required();
   }
   void telling() {
-    auto* status = command("status", "what runs where, what waits and why",
-                           "  tidegate status\n  tidegate status acme/test -o json\n  tidegate status --watch");
+    auto* status = command(
+        "status", "what runs where, what waits and why",
+        "  tidegate status\n  tidegate status acme/test -o json\n  tidegate status --watch");
     target(status, false, false);
     state(status);
     status->add_flag("--watch", o_.watch, "again and again, until interrupted");
@@ -153,12 +177,14 @@ class Parser {
     manifests(explain, false);
     state(explain);
     output(explain);
-    auto* history = command("history", "operations, newest first", "  tidegate history acme\n  tidegate history acme/live -o json");
+    auto* history = command("history", "operations, newest first",
+                            "  tidegate history acme\n  tidegate history acme/live -o json");
     target(history, false, true);
     state(history);
     history->add_option("--limit", o_.limit, "how many at most (default 50)");
     output(history);
-    auto* logs = command("logs", "an operation's log", "  tidegate logs acme/test\n  tidegate logs acme/test --follow");
+    auto* logs = command("logs", "an operation's log",
+                         "  tidegate logs acme/test\n  tidegate logs acme/test --follow");
     target(logs, true, true);
     state(logs);
     logs->add_option("--operation", o_.operation, "its id (default: the latest)");
@@ -177,29 +203,36 @@ class Parser {
   }
   void editing() {
     auto common = [&](CLI::App* sub) {
-      sub->add_option("--manifests", o_.manifests, "the work tree of the manifests repository, or a git URL@REF");
+      sub->add_option("--manifests", o_.manifests,
+                      "the work tree of the manifests repository, or a git URL@REF");
       sub->add_option("--secrets", o_.secrets, "the directory of secrets");
       state(sub);
       sub->add_flag("--dry-run", o_.dry_run, "print the change, commit nothing");
       sub->add_option("--branch", o_.branch, "commit to this branch instead");
       sub->add_option("-m,--message", o_.message, "the commit's message");
     };
-    auto* promote = command("promote", "let an environment run what another has proven, by a commit",
-                            "  tidegate promote acme dev test --manifests .\n  tidegate promote acme test live --dry-run --manifests .");
+    auto* promote =
+        command("promote", "let an environment run what another has proven, by a commit",
+                "  tidegate promote acme dev test --manifests .\n  tidegate promote acme test live "
+                "--dry-run --manifests .");
     promote->add_option("SITE", o_.site, "the site")->required();
     promote->add_option("FROM", o_.from, "the environment below")->required();
     promote->add_option("TO", o_.to, "the environment that gets it")->required();
     common(promote);
     auto* sync = command("sync", "ask for content anew, by a commit that raises the generation",
-                         "  tidegate sync acme/test --manifests .\n  tidegate sync acme/dev --from live --manifests .");
+                         "  tidegate sync acme/test --manifests .\n  tidegate sync acme/dev --from "
+                         "live --manifests .");
     target(sync, true, true);
-    sync->add_option("--from", o_.from, "the environment to copy from (default: as the manifest says)");
+    sync->add_option("--from", o_.from,
+                     "the environment to copy from (default: as the manifest says)");
     common(sync);
-    auto* wipe = command("wipe", "ask for empty content, by a commit", "  tidegate wipe acme/dev --manifests .");
+    auto* wipe = command("wipe", "ask for empty content, by a commit",
+                         "  tidegate wipe acme/dev --manifests .");
     target(wipe, true, true);
     common(wipe);
     auto* rollback = command("rollback", "let an environment run what it ran before, by a commit",
-                             "  tidegate rollback acme/live --manifests .\n  tidegate rollback acme/live --to 8ab17c0… --manifests .");
+                             "  tidegate rollback acme/live --manifests .\n  tidegate rollback "
+                             "acme/live --to 8ab17c0… --manifests .");
     target(rollback, true, true);
     rollback->add_option("--to", o_.commit, "the commit (default: the one before, by history)");
     common(rollback);
@@ -209,24 +242,29 @@ class Parser {
     o_.json = output_ == "json";
     o_.color = !no_color_ && !std::getenv("NO_COLOR") && ::isatty(STDOUT_FILENO);
     if (!server_.empty()) {
-      throw CLI::ValidationError("--server", "a controller's HTTP API is not supported yet; use --config or --state");
+      throw CLI::ValidationError(
+          "--server", "a controller's HTTP API is not supported yet; use --config or --state");
     }
     if (!timeout_.empty()) {
       o_.timeout = parse_duration(timeout_);
-      if (!o_.timeout) throw CLI::ValidationError("--timeout", "\"" + timeout_ + "\" is no duration; write 30s, 10m or 2h");
+      if (!o_.timeout)
+        throw CLI::ValidationError("--timeout",
+                                   "\"" + timeout_ + "\" is no duration; write 30s, 10m or 2h");
     }
     const auto slash = target_.find('/');
     o_.target.site = target_.substr(0, slash);
     if (slash != std::string::npos) o_.target.environment = target_.substr(slash + 1);
     for (const CLI::App* sub : with_environment_) {
       if (sub->parsed() && o_.target.environment.empty()) {
-        throw CLI::ValidationError("target", "\"" + target_ + "\" names no environment; write SITE/ENV");
+        throw CLI::ValidationError("target",
+                                   "\"" + target_ + "\" names no environment; write SITE/ENV");
       }
     }
   }
 
   Options& o_;
-  CLI::App app_{"Tidegate reconciles the environments of web sites with manifests in git.", "tidegate"};
+  CLI::App app_{"Tidegate reconciles the environments of web sites with manifests in git.",
+                "tidegate"};
   std::string output_ = "text", target_, timeout_, server_, for_ = "converged";
   bool no_color_ = false, needs_environment_ = false;
   std::vector<const CLI::App*> with_environment_;

@@ -10,7 +10,14 @@
 namespace tidegate {
 
 /// Exit codes of CONTRACT.
-enum Exit : int { exit_done = 0, exit_failed = 1, exit_pending = 2, exit_held = 3, exit_late = 4, exit_usage = 64 };
+enum Exit : int {
+  exit_done = 0,
+  exit_failed = 1,
+  exit_pending = 2,
+  exit_held = 3,
+  exit_late = 4,
+  exit_usage = 64
+};
 
 /// SITE or SITE/ENV.
 struct Target {
@@ -20,10 +27,10 @@ struct Target {
 struct Options {
   std::string command;
   bool json = false, color = false;
-  std::vector<std::string> paths;            ///< validate
-  bool effective = false;                    ///< validate --effective
+  std::vector<std::string> paths;  ///< validate
+  bool effective = false;          ///< validate --effective
   std::string manifests, config, state, secrets;
-  std::string site;                          ///< --site
+  std::string site;  ///< --site
   Target target;
   std::optional<Duration> timeout;
   bool watch = false, follow = false, dry_run = false;
@@ -31,11 +38,11 @@ struct Options {
   std::string sockets = "/run/php", temporaries = "/var/lib/php/tidegate";  ///< webserver
   std::optional<std::uint64_t> generation;
   std::size_t limit = 50;
-  std::vector<std::string> words;            ///< exec
+  std::vector<std::string> words;  ///< exec
 };
 
-/// Reads argv. Nothing: it was --help, --version or a mistake, told already; then `exit_code` says how
-/// to end.
+/// Reads argv. Nothing: it was --help, --version or a mistake, told already; then `exit_code` says
+/// how to end.
 std::optional<Options> parse_options(int argc, char** argv, int& exit_code);
 
 // One function a command; each gives the exit code.

@@ -19,7 +19,10 @@ void look_up_all(Observer& observer, const std::vector<std::shared_ptr<const Sit
   std::set<std::string> asked;
   std::vector<const Site*> distinct;
   for (const auto& site : sites) {
-    if (!mirrors_of(*site).empty() && asked.insert(site->repository.url + "\n" + (site->repository.credentials ? site->name : "")).second) distinct.push_back(site.get());
+    if (!mirrors_of(*site).empty() &&
+        asked.insert(site->repository.url + "\n" + (site->repository.credentials ? site->name : ""))
+            .second)
+      distinct.push_back(site.get());
   }
   std::atomic<std::size_t> next{0};
   std::vector<std::thread> threads;
@@ -57,7 +60,8 @@ int run_plan(const Options& options) {
   for (const auto& [name, site] : given->fleet.sites()) {
     if (options.site.empty() || name == options.site) sites.push_back(site);
   }
-  if (!options.site.empty() && sites.empty()) return fail("no manifest declares site \"" + options.site + "\"");
+  if (!options.site.empty() && sites.empty())
+    return fail("no manifest declares site \"" + options.site + "\"");
   Observer observer(*state, Secrets(*secrets));
   look_up_all(observer, sites);
   Reconciler reconciler(observer.driver(), observer.clock, observer.calendar);
@@ -65,9 +69,12 @@ int run_plan(const Options& options) {
   for (const auto& site : sites) looks.push_back(reconciler.look(*site, {}, nullptr));
   std::vector<PlannedSite> planned;
   for (std::size_t i = 0; i < sites.size(); ++i) {
-    planned.push_back({sites[i].get(), &looks[i].observed, &looks[i].plan, looks[i].problem ? looks[i].problem->message : ""});
-    if (planned.back().problem.empty() && !looks[i].observed.repository_problem.empty() && !looks[i].plan.converged()) {
-      std::cerr << sites[i]->name << ": repository: " << looks[i].observed.repository_problem << "\n";
+    planned.push_back({sites[i].get(), &looks[i].observed, &looks[i].plan,
+                       looks[i].problem ? looks[i].problem->message : ""});
+    if (planned.back().problem.empty() && !looks[i].observed.repository_problem.empty() &&
+        !looks[i].plan.converged()) {
+      std::cerr << sites[i]->name << ": repository: " << looks[i].observed.repository_problem
+                << "\n";
     }
   }
   if (options.json) {

@@ -22,7 +22,8 @@ std::size_t width(const std::string& text) {
 
 const char* sign(const std::vector<Action>& actions, bool creates) {
   if (creates) return "+";
-  for (const Action& a : actions) if (std::holds_alternative<Wipe>(a)) return "-";
+  for (const Action& a : actions)
+    if (std::holds_alternative<Wipe>(a)) return "-";
   return "~";
 }
 
@@ -57,25 +58,35 @@ void print_plan(std::ostream& out, const PlannedSite& site, const Paint& paint) 
   out << paint.strong(site.site->name) << "\n";
   std::vector<std::vector<std::string>> rows;
   for (const Step& s : site.plan->ready) {
-    rows.push_back({std::string("  ") + paint.change(sign(s.actions, s.creates)), s.environment, describe(s.actions), paint.faint("because it " + s.because)});
-    if (s.because.starts_with("its ") || s.because.starts_with("the ") || s.because.starts_with("operation")) rows.back()[3] = paint.faint("because " + s.because);
+    rows.push_back({std::string("  ") + paint.change(sign(s.actions, s.creates)), s.environment,
+                    describe(s.actions), paint.faint("because it " + s.because)});
+    if (s.because.starts_with("its ") || s.because.starts_with("the ") ||
+        s.because.starts_with("operation"))
+      rows.back()[3] = paint.faint("because " + s.because);
   }
   for (const Waiting& w : site.plan->waiting) {
-    rows.push_back({"  ·", w.environment, w.actions.empty() ? "waits" : describe(w.actions) + " waits",
+    rows.push_back({"  ·", w.environment,
+                    w.actions.empty() ? "waits" : describe(w.actions) + " waits",
                     paint.faint(w.because + (w.until ? "; until " + to_rfc3339(*w.until) : ""))});
   }
   for (const Hold& h : site.plan->held) {
-    rows.push_back({"  " + paint.bad("!"), h.environment.empty() ? "(site)" : h.environment, "held " + h.reason,
+    rows.push_back({"  " + paint.bad("!"), h.environment.empty() ? "(site)" : h.environment,
+                    "held " + h.reason,
                     h.message + (h.opens_at ? "; opens " + to_rfc3339(*h.opens_at) : "")});
   }
   print_table(out, rows);
-  for (const auto& warning : site.plan->warnings) out << "  " << paint.change("warning: ") << warning << "\n";
+  for (const auto& warning : site.plan->warnings)
+    out << "  " << paint.change("warning: ") << warning << "\n";
 }
 
 std::string ago(Timestamp then, Timestamp now) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now > then ? now - then : then - now).count();
-  std::string text = seconds < 60 ? std::to_string(seconds) + "s" : seconds < 3600 ? std::to_string(seconds / 60) + "m"
-                     : seconds < 86400 ? std::to_string(seconds / 3600) + "h" : std::to_string(seconds / 86400) + "d";
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(now > then ? now - then : then - now)
+          .count();
+  std::string text = seconds < 60      ? std::to_string(seconds) + "s"
+                     : seconds < 3600  ? std::to_string(seconds / 60) + "m"
+                     : seconds < 86400 ? std::to_string(seconds / 3600) + "h"
+                                       : std::to_string(seconds / 86400) + "d";
   return now >= then ? text + " ago" : "in " + text;
 }
 

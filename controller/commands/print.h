@@ -20,7 +20,9 @@ class Paint {
   std::string strong(const std::string& t) const { return wrap("1", t); }
 
  private:
-  std::string wrap(const char* code, const std::string& t) const { return on_ ? "\033[" + std::string(code) + "m" + t + "\033[0m" : t; }
+  std::string wrap(const char* code, const std::string& t) const {
+    return on_ ? "\033[" + std::string(code) + "m" + t + "\033[0m" : t;
+  }
   bool on_;
 };
 

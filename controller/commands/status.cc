@@ -16,7 +16,9 @@ namespace {
 using namespace std::chrono_literals;
 using Json = nlohmann::json;
 
-std::string text_or(const Json& j, const std::string& otherwise) { return j.is_string() ? j.get<std::string>() : otherwise; }
+std::string text_or(const Json& j, const std::string& otherwise) {
+  return j.is_string() ? j.get<std::string>() : otherwise;
+}
 std::string brief(const Json& commit) { return text_or(commit, "–").substr(0, 7); }
 
 std::string content_text(const Json& content, Timestamp now) {
@@ -24,7 +26,8 @@ std::string content_text(const Json& content, Timestamp now) {
     const Json& stamp = content.at(part);
     if (!stamp.is_object()) return "–";
     std::string text = stamp.at("source").get<std::string>();
-    if (stamp.at("generation") != 0) text += " #" + std::to_string(stamp.at("generation").get<std::uint64_t>());
+    if (stamp.at("generation") != 0)
+      text += " #" + std::to_string(stamp.at("generation").get<std::uint64_t>());
     const auto taken = parse_rfc3339(text_or(stamp.at("takenAt"), ""));
     if (taken && text != "keep") text += ", " + ago(*taken, now);
     return text;
@@ -39,34 +42,42 @@ std::vector<std::string> story(const Json& e, const Paint& paint) {
   const Json& operation = e.at("operation");
   if (operation.is_object()) {
     std::string text = operation.at("phase").get<std::string>();
-    if (operation.at("percent").is_number()) text += " " + std::to_string(operation.at("percent").get<int>()) + " %";
+    if (operation.at("percent").is_number())
+      text += " " + std::to_string(operation.at("percent").get<int>()) + " %";
     return {paint.change("working"), text};
   }
   std::string message = ready.at("message").get<std::string>();
   for (const Json& hold : e.at("holds")) {
-    if (hold.at("opensAt").is_string()) message += "; opens " + hold.at("opensAt").get<std::string>();
+    if (hold.at("opensAt").is_string())
+      message += "; opens " + hold.at("opensAt").get<std::string>();
     break;
   }
   const std::string reason = ready.at("reason").get<std::string>();
   if (ready.at("status") == "True") return {paint.good(reason), message};
-  return {ready.at("status") == "Unknown" || !e.at("holds").empty() ? paint.bad(reason) : paint.change(reason), message};
+  return {ready.at("status") == "Unknown" || !e.at("holds").empty() ? paint.bad(reason)
+                                                                    : paint.change(reason),
+          message};
 }
 
-void print_site(std::ostream& out, const Json& site, const std::string& environment, const Paint& paint, Timestamp now) {
+void print_site(std::ostream& out, const Json& site, const std::string& environment,
+                const Paint& paint, Timestamp now) {
   out << paint.strong(site.at("name").get<std::string>());
   if (!site.at("launched").get<bool>()) out << "  (not launched)";
   out << "\n";
   for (const Json& c : site.at("conditions")) {
-    out << "  " << paint.bad(c.at("reason").get<std::string>()) << ": " << c.at("message").get<std::string>() << "\n";
+    out << "  " << paint.bad(c.at("reason").get<std::string>()) << ": "
+        << c.at("message").get<std::string>() << "\n";
   }
   std::vector<std::vector<std::string>> rows;
   for (const Json& e : site.at("environments")) {
     if (!environment.empty() && e.at("name") != environment) continue;
     const Json& observed = e.at("observed");
     std::string code = brief(observed.at("commit"));
-    if (e.at("desired").at("commit") != observed.at("commit")) code += " → " + brief(e.at("desired").at("commit"));
+    if (e.at("desired").at("commit") != observed.at("commit"))
+      code += " → " + brief(e.at("desired").at("commit"));
     if (observed.at("drifted").get<bool>()) code += " (changed by hand)";
-    std::vector<std::string> row{"  " + e.at("name").get<std::string>(), code, content_text(observed.at("content"), now)};
+    std::vector<std::string> row{"  " + e.at("name").get<std::string>(), code,
+                                 content_text(observed.at("content"), now)};
     for (auto& cell : story(e, paint)) row.push_back(std::move(cell));
     rows.push_back(std::move(row));
   }
@@ -80,15 +91,19 @@ int show(const Options& options, Store& store) {
   for (const auto& [site, text] : *statuses) {
     if (options.target.site.empty() || site == options.target.site) texts.push_back(text);
   }
-  if (!options.target.site.empty() && texts.empty()) return fail("nothing is known of site \"" + options.target.site + "\"");
+  if (!options.target.site.empty() && texts.empty())
+    return fail("nothing is known of site \"" + options.target.site + "\"");
   auto revision = store.recall("revision");
   const std::string at = revision && *revision ? **revision : "";
   Json all = Json::parse(status_json(at, texts));
   if (!options.target.environment.empty()) {
     for (Json& site : all.at("sites")) {
       Json kept = Json::array();
-      for (Json& e : site.at("environments")) if (e.at("name") == options.target.environment) kept.push_back(e);
-      if (kept.empty()) return fail("site \"" + options.target.site + "\" has no environment \"" + options.target.environment + "\"");
+      for (Json& e : site.at("environments"))
+        if (e.at("name") == options.target.environment) kept.push_back(e);
+      if (kept.empty())
+        return fail("site \"" + options.target.site + "\" has no environment \"" +
+                    options.target.environment + "\"");
       site["environments"] = kept;
     }
   }
@@ -99,7 +114,8 @@ int show(const Options& options, Store& store) {
   const Timestamp now = SystemClock().now();
   const Paint paint(options.color);
   if (!at.empty()) std::cout << paint.faint("manifests at " + at.substr(0, 7)) << "\n";
-  for (const Json& site : all.at("sites")) print_site(std::cout, site, options.target.environment, paint, now);
+  for (const Json& site : all.at("sites"))
+    print_site(std::cout, site, options.target.environment, paint, now);
   if (texts.empty()) std::cerr << "no site is known yet\n";
   return exit_done;
 }

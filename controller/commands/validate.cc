@@ -1,3 +1,5 @@
+#include "schemas/validate.h"
+
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -9,7 +11,6 @@
 
 #include "controller/commands/input.h"
 #include "controller/commands/options.h"
-#include "schemas/validate.h"
 
 namespace tidegate {
 namespace {
@@ -18,7 +19,8 @@ Result<std::string> read_manifest_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::stringstream text;
   text << in.rdbuf();
-  if (!in) return Error{ErrorKind::invalid, "cannot read \"" + path + "\": " + std::strerror(errno)};
+  if (!in)
+    return Error{ErrorKind::invalid, "cannot read \"" + path + "\": " + std::strerror(errno)};
   return text.str();
 }
 
@@ -31,7 +33,8 @@ Result<std::vector<FileChange>> read_paths(const std::vector<std::string>& paths
     if (::stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode)) {
       auto files = read_directory(path);
       if (!files) return std::move(files.error());
-      for (auto& file : *files) out.push_back({path == "." ? file.path : path + "/" + file.path, std::move(file.text)});
+      for (auto& file : *files)
+        out.push_back({path == "." ? file.path : path + "/" + file.path, std::move(file.text)});
       continue;
     }
     auto file = read_manifest_file(path);
@@ -44,9 +47,16 @@ Result<std::vector<FileChange>> read_paths(const std::vector<std::string>& paths
 void print_json(const std::vector<Problem>& problems, bool ok) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const auto& p : problems) {
-    list.push_back({{"file", p.file}, {"line", p.line}, {"column", p.column}, {"path", p.path}, {"text", p.text}, {"warning", p.warning}});
+    list.push_back({{"file", p.file},
+                    {"line", p.line},
+                    {"column", p.column},
+                    {"path", p.path},
+                    {"text", p.text},
+                    {"warning", p.warning}});
   }
-  std::cout << nlohmann::ordered_json{{"valid", ok}, {"problems", list}}.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  std::cout << nlohmann::ordered_json{{"valid", ok}, {"problems", list}}.dump(
+                   1, ' ', false, nlohmann::json::error_handler_t::replace)
+            << "\n";
 }
 
 }  // namespace
@@ -66,7 +76,8 @@ int run_validate(const Options& options) {
   if (options.effective) {
     for (const auto& [name, site] : fleet.sites()) std::cout << effective_yaml(*site);
   } else if (!options.json && ok) {
-    std::cerr << files->size() << (files->size() == 1 ? " file, " : " files, ") << fleet.sites().size()
+    std::cerr << files->size() << (files->size() == 1 ? " file, " : " files, ")
+              << fleet.sites().size()
               << (fleet.sites().size() == 1 ? " site: valid\n" : " sites: valid\n");
   }
   return ok ? exit_done : exit_failed;

@@ -1,5 +1,5 @@
-// Prints what a web server and PHP-FPM need for a site's environments: every path it names is a link
-// that Tidegate switches, resolved once a request.
+// Prints what a web server and PHP-FPM need for a site's environments: every path it names is a
+// link that Tidegate switches, resolved once a request.
 
 #include <unistd.h>
 
@@ -21,11 +21,14 @@ struct Host {
 
   std::string sockets, temporaries;
 
-  std::string socket() const { return sockets + "/tidegate-" + site.name + "-" + environment.name + ".sock"; }
+  std::string socket() const {
+    return sockets + "/tidegate-" + site.name + "-" + environment.name + ".sock";
+  }
   std::string temporary() const { return temporaries + "/" + site.name + "-" + environment.name; }
   std::string root(const char* link) const {
     const auto& docroot = site.application.docroot;
-    return layout.directory() + "/" + link + "/code" + (docroot.empty() || docroot == "." ? "" : "/" + docroot);
+    return layout.directory() + "/" + link + "/code" +
+           (docroot.empty() || docroot == "." ? "" : "/" + docroot);
   }
 };
 
@@ -53,7 +56,8 @@ std::vector<std::string> uploads(const Host& h) {
   std::vector<std::string> out;
   const std::string docroot = h.site.application.docroot;
   const std::string prefix = docroot.empty() || docroot == "." ? "" : docroot + "/";
-  for (const auto& f : h.site.files) if (f.path.starts_with(prefix)) out.push_back("/" + f.path.substr(prefix.size()));
+  for (const auto& f : h.site.files)
+    if (f.path.starts_with(prefix)) out.push_back("/" + f.path.substr(prefix.size()));
   return out;
 }
 
@@ -99,14 +103,16 @@ void nginx(std::ostream& out, const Host& h) {
       << "        default_type text/html;\n"
       << "        add_header Retry-After 5 always;\n"
       << "        add_header Cache-Control no-store always;\n"
-      << "        return 503 \"<!doctype html><title>Maintenance</title><p>We are back in a moment.</p>\\n\";\n"
+      << "        return 503 \"<!doctype html><title>Maintenance</title><p>We are back in a "
+         "moment.</p>\\n\";\n"
       << "    }\n";
   nginx_body(out, h);
   out << "}\n";
   if (h.environment.preview_url.empty()) return;
   const Address preview = address_of(h.environment.preview_url);
   out << "# " << h.site.name << "/" << h.environment.name
-      << ": the prepared release, for verification; it does not look at the maintenance file\nserver {\n"
+      << ": the prepared release, for verification; it does not look at the maintenance "
+         "file\nserver {\n"
       << "    listen " << preview.host << ":" << preview.port << ";\n"
       << "    server_name _;\n"
       << "    root " << h.root("next") << ";\n"
@@ -116,7 +122,8 @@ void nginx(std::ostream& out, const Host& h) {
   out << "}\n";
 }
 
-void apache_host(std::ostream& out, const Host& h, const char* link, const Address& address, bool visitors) {
+void apache_host(std::ostream& out, const Host& h, const char* link, const Address& address,
+                 bool visitors) {
   const std::string root = h.root(link);
   out << "<VirtualHost *:" << address.port << ">\n"
       << "    ServerName " << address.host << "\n"
@@ -127,7 +134,8 @@ void apache_host(std::ostream& out, const Host& h, const char* link, const Addre
         << "    SSLCertificateKeyFile /etc/letsencrypt/live/" << address.host << "/privkey.pem\n";
   }
   out << "    <Directory " << h.layout.directory() << ">\n"
-      << "        Options FollowSymLinks\n        AllowOverride All\n        Require all granted\n    </Directory>\n"
+      << "        Options FollowSymLinks\n        AllowOverride All\n        Require all granted\n "
+         "   </Directory>\n"
       << "    RewriteEngine On\n";
   if (visitors) {
     out << "    RewriteCond " << h.layout.maintenance() << " -f\n"
@@ -136,28 +144,36 @@ void apache_host(std::ostream& out, const Host& h, const char* link, const Addre
         << "    Header always set Retry-After 15 \"expr=%{REQUEST_STATUS} == 503\"\n";
   }
   out << "    RewriteRule \"(^|/)\\.(?!well-known/)\" - [R=404,L]\n";
-  for (const auto& path : uploads(h)) out << "    RewriteRule \"^" << path << "/.*\\.(php|phtml|phar)$\" - [R=404,L]\n";
-  out << "    # The pool resolves the link of its own release (cgi.fix_pathinfo, realpath) for each request.\n"
-      << "    <FilesMatch \"\\.php$\">\n        SetHandler \"proxy:unix:" << h.socket() << "|fcgi://localhost\"\n    </FilesMatch>\n"
+  for (const auto& path : uploads(h))
+    out << "    RewriteRule \"^" << path << "/.*\\.(php|phtml|phar)$\" - [R=404,L]\n";
+  out << "    # The pool resolves the link of its own release (cgi.fix_pathinfo, realpath) for "
+         "each request.\n"
+      << "    <FilesMatch \"\\.php$\">\n        SetHandler \"proxy:unix:" << h.socket()
+      << "|fcgi://localhost\"\n    </FilesMatch>\n"
       << "</VirtualHost>\n";
 }
 
 void apache(std::ostream& out, const Host& h) {
   const Address visitors = address_of(h.environment.url);
-  out << "# " << h.site.name << "/" << h.environment.name << "; needs: a2enmod rewrite headers proxy_fcgi"
-      << (visitors.scheme == "https" ? " ssl" : "") << "\n";
-  if (visitors.port != 80 && visitors.port != 443) out << "# and in ports.conf: Listen " << visitors.port << "\n";
+  out << "# " << h.site.name << "/" << h.environment.name
+      << "; needs: a2enmod rewrite headers proxy_fcgi" << (visitors.scheme == "https" ? " ssl" : "")
+      << "\n";
+  if (visitors.port != 80 && visitors.port != 443)
+    out << "# and in ports.conf: Listen " << visitors.port << "\n";
   apache_host(out, h, "current", visitors, true);
   if (h.environment.preview_url.empty()) return;
   const Address preview = address_of(h.environment.preview_url);
-  out << "# The prepared release, for verification; in ports.conf: Listen " << preview.host << ":" << preview.port << "\n";
+  out << "# The prepared release, for verification; in ports.conf: Listen " << preview.host << ":"
+      << preview.port << "\n";
   apache_host(out, h, "next", preview, false);
 }
 
 std::string pool_user(const Host& h) {
   std::string name = h.environment.driver->run_as;
-  for (const auto& [place, value] : {std::pair<std::string, std::string>{"{site}", h.site.name}, {"{environment}", h.environment.name}}) {
-    for (auto at = name.find(place); at != std::string::npos; at = name.find(place)) name.replace(at, place.size(), value);
+  for (const auto& [place, value] : {std::pair<std::string, std::string>{"{site}", h.site.name},
+                                     {"{environment}", h.environment.name}}) {
+    for (auto at = name.find(place); at != std::string::npos; at = name.find(place))
+      name.replace(at, place.size(), value);
   }
   return name;
 }
@@ -165,15 +181,17 @@ std::string pool_user(const Host& h) {
 void pool(std::ostream& out, const Host& h) {
   const std::string temporary = h.temporary();
   const std::string user = pool_user(h);
-  out << "; " << h.site.name << "/" << h.environment.name << ". Before the first start: install -d -m 0700"
-      << (user.empty() ? "" : " -o " + user) << " " << temporary << "\n"
+  out << "; " << h.site.name << "/" << h.environment.name
+      << ". Before the first start: install -d -m 0700" << (user.empty() ? "" : " -o " + user)
+      << " " << temporary << "\n"
       << "[" << h.site.name << "-" << h.environment.name << "]\n";
   if (!user.empty() && ::geteuid() == 0) {
     out << "user = " << user << "\ngroup = " << user << "\n"
         << "listen.owner = www-data\nlisten.group = www-data\nlisten.mode = 0660\n";
   }
   out << "listen = " << h.socket() << "\n"
-      << "pm = dynamic\npm.max_children = 8\npm.start_servers = 4\npm.min_spare_servers = 3\npm.max_spare_servers = 8\n"
+      << "pm = dynamic\npm.max_children = 8\npm.start_servers = 4\npm.min_spare_servers = "
+         "3\npm.max_spare_servers = 8\n"
       << "clear_env = yes\n"
       << "env[TMPDIR] = " << temporary << "\n"
       << "php_admin_value[open_basedir] = " << h.layout.directory() << "/:" << temporary << "/\n"
@@ -182,14 +200,16 @@ void pool(std::ostream& out, const Host& h) {
       << "php_admin_value[session.save_path] = " << temporary << "\n"
       << "php_admin_value[upload_max_filesize] = 64M\n"
       << "php_admin_value[post_max_size] = 64M\n"
-      << "php_admin_value[disable_functions] = exec,passthru,shell_exec,system,proc_open,popen,pcntl_exec,dl\n\n";
+      << "php_admin_value[disable_functions] = "
+         "exec,passthru,shell_exec,system,proc_open,popen,pcntl_exec,dl\n\n";
 }
 
 /// What can be said to the master alone.
 void php_ini(std::ostream& out) {
   out << "; For php.ini, once for the machine (a file in /etc/php/8.2/fpm/conf.d):\n"
       << ";   cgi.fix_pathinfo = 0\n"
-      << ";   opcache.validate_permission = 1      one cache for all pools: none is served another's scripts\n"
+      << ";   opcache.validate_permission = 1      one cache for all pools: none is served "
+         "another's scripts\n"
       << ";   opcache.validate_timestamps = 1\n"
       << ";   opcache.revalidate_freq = 0\n"
       << ";   opcache.revalidate_path = 1\n"
@@ -207,7 +227,9 @@ int run_webserver(const Options& options) {
   bool any = false;
   for (const auto& stage : site->stages) {
     const Environment* e = site->find(stage);
-    if (!e || !e->driver || (!options.target.environment.empty() && e->name != options.target.environment)) continue;
+    if (!e || !e->driver ||
+        (!options.target.environment.empty() && e->name != options.target.environment))
+      continue;
     const Host host{*site, *e, layout_of(*site, *e), options.sockets, options.temporaries};
     if (options.webserver == "php-fpm") {
       if (!any) php_ini(std::cout);
@@ -222,7 +244,9 @@ int run_webserver(const Options& options) {
     }
     options.webserver == "nginx" ? nginx(std::cout, host) : apache(std::cout, host);
   }
-  if (!any) return fail("site \"" + site->name + "\" declares no environment \"" + options.target.environment + "\"");
+  if (!any)
+    return fail("site \"" + site->name + "\" declares no environment \"" +
+                options.target.environment + "\"");
   if (options.webserver != "php-fpm") {
     std::cerr << "The PHP-FPM pools: tidegate webserver " << site->name << " --for php-fpm\n";
   }

@@ -16,21 +16,25 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Result<EnvironmentLock> wait_for(const std::string& path, const std::string& owner, const CommandRun& run) {
+Result<EnvironmentLock> wait_for(const std::string& path, const std::string& owner,
+                                 const CommandRun& run) {
   for (;;) {
     auto lock = EnvironmentLock::try_exclusive(path, owner);
     if (!lock) return std::move(lock.error());
     if (*lock) return std::move(**lock);
-    if (run.stop && run.stop()) return Error{ErrorKind::transient, "build: stopped with the controller"};
+    if (run.stop && run.stop())
+      return Error{ErrorKind::transient, "build: stopped with the controller"};
     if (std::chrono::steady_clock::now() > run.deadline) {
-      return Error{ErrorKind::transient, "build: another environment is still building this commit"};
+      return Error{ErrorKind::transient,
+                   "build: another environment is still building this commit"};
     }
     std::this_thread::sleep_for(100ms);
   }
 }
 
 /// The build that is there, when it can be used.
-Result<std::optional<Build>> reusable(const Place& place, const std::string& key, const CommandRun& run) {
+Result<std::optional<Build>> reusable(const Place& place, const std::string& key,
+                                      const CommandRun& run) {
   Build build{key, build_directory(place.layout, key), {}};
   const std::string path = build_manifest(place.layout, key);
   auto manifest = load_manifest(path);
@@ -39,8 +43,8 @@ Result<std::optional<Build>> reusable(const Place& place, const std::string& key
   auto changes = verify_build(build.directory, build.manifest);
   if (!changes) return std::optional<Build>{};
   for (std::size_t i = 0; i < changes->size() && i < 20; ++i) {
-    run.on_line("the build was changed by hand: " + std::string(to_string((*changes)[i].kind)) + " " +
-                (*changes)[i].path);
+    run.on_line("the build was changed by hand: " + std::string(to_string((*changes)[i].kind)) +
+                " " + (*changes)[i].path);
   }
   if (!changes->empty()) {
     run.on_line("the build is made anew");
@@ -52,9 +56,11 @@ Result<std::optional<Build>> reusable(const Place& place, const std::string& key
   return std::optional<Build>(std::move(build));
 }
 
-Result<std::map<std::string, std::string>> build_variables(const Place& place, const CommitId& commit,
+Result<std::map<std::string, std::string>> build_variables(const Place& place,
+                                                           const CommitId& commit,
                                                            std::vector<std::string>& secrets) {
-  std::map<std::string, std::string> out{{"TIDEGATE_SITE", place.site.name}, {"TIDEGATE_COMMIT", commit.hex}};
+  std::map<std::string, std::string> out{{"TIDEGATE_SITE", place.site.name},
+                                         {"TIDEGATE_COMMIT", commit.hex}};
   for (const auto& [name, secret] : place.site.application.build_secrets) {
     auto value = place.services.secrets.read(secret, place.site.name);
     if (!value) return std::move(value.error()).within("build");
@@ -78,8 +84,10 @@ Result<void> give_tree(const std::string& directory, unsigned uid, unsigned gid)
   return {};
 }
 
-/// Checks out and builds in a directory of its own; nothing is under the build's name until it is sealed.
-Result<Build> make(const Place& place, const CommitId& commit, const std::string& key, CommandRun run) {
+/// Checks out and builds in a directory of its own; nothing is under the build's name until it is
+/// sealed.
+Result<Build> make(const Place& place, const CommitId& commit, const std::string& key,
+                   CommandRun run) {
   const std::string directory = build_directory(place.layout, key);
   const std::string partial = directory + ".partial";
   const std::string builds = place.layout.of_root().builds(place.site.name);
@@ -106,9 +114,11 @@ Result<Build> make(const Place& place, const CommitId& commit, const std::string
     run.writable = {partial};
     run.sockets.clear();
     if (place.user) {
-      if (auto given = give_tree(partial, place.user->first, place.user->second); !given) return std::move(given.error());
+      if (auto given = give_tree(partial, place.user->first, place.user->second); !given)
+        return std::move(given.error());
     }
-    if (auto built = run_site_commands(place, commands, run); !built) return std::move(built.error());
+    if (auto built = run_site_commands(place, commands, run); !built)
+      return std::move(built.error());
   }
   SealOptions options;
   options.owner = {{::geteuid(), ::getegid()}};
@@ -119,7 +129,8 @@ Result<Build> make(const Place& place, const CommitId& commit, const std::string
   if (std::rename(partial.c_str(), directory.c_str()) != 0) {
     return Error{ErrorKind::transient, "rename \"" + partial + "\" failed"};
   }
-  if (auto saved = save(*manifest, build_manifest(place.layout, key)); !saved) return std::move(saved.error());
+  if (auto saved = save(*manifest, build_manifest(place.layout, key)); !saved)
+    return std::move(saved.error());
   return Build{key, directory, std::move(*manifest)};
 }
 
@@ -149,7 +160,8 @@ Result<Build> ensure_build(const Place& place, const CommitId& commit, CommandRu
   if (*there) return std::move(**there);
   // Without its manifest nobody takes what is there for a build.
   if (::unlink(build_manifest(place.layout, key).c_str()) != 0 && errno != ENOENT) {
-    return Error{ErrorKind::transient, "remove \"" + build_manifest(place.layout, key) + "\" failed"};
+    return Error{ErrorKind::transient,
+                 "remove \"" + build_manifest(place.layout, key) + "\" failed"};
   }
   return make(place, commit, key, std::move(run));
 }

@@ -11,7 +11,7 @@
 namespace tidegate {
 
 struct Build {
-  std::string key, directory;          ///< `directory` holds the tree.
+  std::string key, directory;  ///< `directory` holds the tree.
   TreeManifest manifest;
 };
 
@@ -20,9 +20,9 @@ std::string build_key(const Site& site, const CommitId& commit);
 std::string build_directory(const EnvironmentLayout& layout, const std::string& key);
 std::string build_manifest(const EnvironmentLayout& layout, const std::string& key);
 
-/// The sealed build of a commit: the one that is there, when it still is what was sealed (one that was
-/// changed is told of in the log, and made anew), or a new one. `run` says how long, and where lines
-/// go; its environment is replaced. One at a time makes the same build; others wait for it.
+/// The sealed build of a commit: the one that is there, when it still is what was sealed (one that
+/// was changed is told of in the log, and made anew), or a new one. `run` says how long, and where
+/// lines go; its environment is replaced. One at a time makes the same build; others wait for it.
 Result<Build> ensure_build(const Place& place, const CommitId& commit, CommandRun run);
 
 /// Removes builds of the site that are not in `named`, and what half-made ones left.

@@ -9,7 +9,8 @@ namespace tidegate {
 namespace {
 
 std::string filled(std::string text, const std::string& place, const std::string& value) {
-  for (auto at = text.find(place); at != std::string::npos; at = text.find(place, at + value.size())) {
+  for (auto at = text.find(place); at != std::string::npos;
+       at = text.find(place, at + value.size())) {
     text.replace(at, place.size(), value);
   }
   return text;
@@ -22,8 +23,8 @@ Result<std::shared_ptr<DatabaseEngine>> Engines::of(const HostDriverSpec& driver
   std::string password;
   if (engine == Engine::mariadb) {
     if (!driver.mariadb) {
-      return Error{ErrorKind::invalid, "driver \"" + driver.name +
-                                           "\" says nothing of mariadb; add spec.host.mariadb"};
+      return Error{ErrorKind::invalid,
+                   "driver \"" + driver.name + "\" says nothing of mariadb; add spec.host.mariadb"};
     }
     const MariaDbServer& server = *driver.mariadb;
     if (server.password) {
@@ -37,7 +38,8 @@ Result<std::shared_ptr<DatabaseEngine>> Engines::of(const HostDriverSpec& driver
   std::lock_guard lock(mutex_);
   auto& made = made_[key];
   if (!made && engine == Engine::sqlite) made = make_sqlite_engine(driver.root);
-  if (!made) made = make_mariadb_engine(*driver.mariadb, password, RootLayout{driver.root}.database_users());
+  if (!made)
+    made = make_mariadb_engine(*driver.mariadb, password, RootLayout{driver.root}.database_users());
   return made;
 }
 
@@ -46,13 +48,16 @@ Result<std::optional<std::pair<unsigned, unsigned>>> user_of(const HostDriverSpe
                                                              const std::string& environment) {
   using User = std::optional<std::pair<unsigned, unsigned>>;
   if (driver.run_as.empty()) return User{};
-  const std::string name = filled(filled(driver.run_as, "{site}", site), "{environment}", environment);
+  const std::string name =
+      filled(filled(driver.run_as, "{site}", site), "{environment}", environment);
   auto user = find_user(name);
   if (!user) return std::move(user.error()).within("runAs of driver \"" + driver.name + "\"");
   if (user->uid == ::geteuid()) return User{};
   if (::geteuid() != 0) {
-    return Error{ErrorKind::invalid, "runAs of driver \"" + driver.name + "\": only a controller that is "
-                                         "root can become \"" + name + "\"; run it as root, or leave runAs out"};
+    return Error{ErrorKind::invalid, "runAs of driver \"" + driver.name +
+                                         "\": only a controller that is "
+                                         "root can become \"" +
+                                         name + "\"; run it as root, or leave runAs out"};
   }
   return User{{user->uid, user->gid}};
 }

@@ -23,7 +23,8 @@ namespace {
 std::string new_operation_id(Timestamp now) {
   static thread_local std::mt19937_64 bits{std::random_device{}()};
   char text[40];
-  std::snprintf(text, sizeof text, "%011llx%08llx", static_cast<unsigned long long>(now.time_since_epoch().count()),
+  std::snprintf(text, sizeof text, "%011llx%08llx",
+                static_cast<unsigned long long>(now.time_since_epoch().count()),
                 static_cast<unsigned long long>(bits() & 0xffffffffu));
   return text;
 }
@@ -31,7 +32,8 @@ std::string new_operation_id(Timestamp now) {
 std::vector<std::string> verbs(const Step& step) {
   std::vector<std::string> out;
   for (const Action& action : step.actions) {
-    if (out.empty() || std::find(out.begin(), out.end(), verb(action)) == out.end()) out.push_back(verb(action));
+    if (out.empty() || std::find(out.begin(), out.end(), verb(action)) == out.end())
+      out.push_back(verb(action));
   }
   return out;
 }
@@ -40,9 +42,8 @@ std::vector<std::string> verbs(const Step& step) {
 Result<void> follow_link(const EnvironmentLayout& layout, EnvironmentRecord& record) {
   auto link = read_link(layout.current());
   if (!link) return std::move(link.error());
-  const auto moved = std::ranges::find_if(record.kept, [&](const std::string& id) {
-    return *link && **link == "releases/" + id;
-  });
+  const auto moved = std::ranges::find_if(
+      record.kept, [&](const std::string& id) { return *link && **link == "releases/" + id; });
   if (moved == record.kept.end()) return {};
   std::swap(*moved, record.current);
   return {};
@@ -51,7 +52,8 @@ Result<void> follow_link(const EnvironmentLayout& layout, EnvironmentRecord& rec
 }  // namespace
 
 struct HostDriver::Pool {
-  explicit Pool(unsigned threads, Secrets secrets) : workers(threads), engines(std::move(secrets)), pool(threads) {}
+  explicit Pool(unsigned threads, Secrets secrets)
+      : workers(threads), engines(std::move(secrets)), pool(threads) {}
   const unsigned workers;
   Engines engines;
   std::atomic<bool> stopping{false};
@@ -100,9 +102,11 @@ Result<void> HostDriver::launch(const Site& site, const Step& step) {
 }
 
 Result<void> HostDriver::begin(const Site& site, const Step& step) {
-  if (pool_->waiting >= pool_->workers * 2) return Error{ErrorKind::transient, "all workers are busy"};
+  if (pool_->waiting >= pool_->workers * 2)
+    return Error{ErrorKind::transient, "all workers are busy"};
   const Environment* declared = site.find(step.environment);
-  if (!declared || !declared->driver) return Error{ErrorKind::invalid, step.environment + " is not declared"};
+  if (!declared || !declared->driver)
+    return Error{ErrorKind::invalid, step.environment + " is not declared"};
   // Copies that live as long as the operation.
   struct Subject {
     Site site;
@@ -125,7 +129,8 @@ Result<void> HostDriver::begin(const Site& site, const Step& step) {
     const auto* sync = std::get_if<Sync>(&action);
     if (!sync) continue;
     const Environment* source = site.find(sync->from);
-    if (!source || !source->driver) return Error{ErrorKind::invalid, sync->from + " is not declared"};
+    if (!source || !source->driver)
+      return Error{ErrorKind::invalid, sync->from + " is not declared"};
     auto shared = EnvironmentLock::try_shared(layout_of(site, *source).lock(), services_.owner);
     if (!shared) return std::move(shared.error());
     if (!*shared) return Error{ErrorKind::transient, sync->from + " is busy"};
@@ -135,9 +140,11 @@ Result<void> HostDriver::begin(const Site& site, const Step& step) {
   if (!record) return std::move(record.error());
   auto journal = read_journal(layout);
   if (!journal) return std::move(journal.error());
-  const bool recovers = step.actions.size() == 1 && std::holds_alternative<Recover>(step.actions[0]);
+  const bool recovers =
+      step.actions.size() == 1 && std::holds_alternative<Recover>(step.actions[0]);
   if (recovers != journal->has_value()) {
-    return Error{ErrorKind::transient, recovers ? "the operation has ended meanwhile" : "an interrupted operation comes first"};
+    return Error{ErrorKind::transient, recovers ? "the operation has ended meanwhile"
+                                                : "an interrupted operation comes first"};
   }
   EnvironmentRecord memory = record->value_or(EnvironmentRecord{});
   if (!recovers) {
@@ -173,9 +180,11 @@ Result<void> HostDriver::begin(const Site& site, const Step& step) {
   entry.owner = services_.owner;
   if (auto written = write_journal(layout, entry); !written) return written;
   if (!recovers) {
-    services_.log.started({entry.operation, site.name, step.environment, entry.actions, site.revision, site.author, entry.started_at});
+    services_.log.started({entry.operation, site.name, step.environment, entry.actions,
+                           site.revision, site.author, entry.started_at});
   }
-  subject->operation = std::make_unique<HostOperation>(std::move(*place), step, memory, entry, std::move(locks), pool_->stopping);
+  subject->operation = std::make_unique<HostOperation>(std::move(*place), step, memory, entry,
+                                                       std::move(locks), pool_->stopping);
   const std::string name = site.name + "/" + step.environment;
   {
     std::lock_guard guard(pool_->mutex);
@@ -208,15 +217,18 @@ Result<bool> HostDriver::tend(const Site& site) {
   return news;
 }
 
-Result<int> HostDriver::execute(const Site& site, const std::string& environment, const std::vector<std::string>& argv,
+Result<int> HostDriver::execute(const Site& site, const std::string& environment,
+                                const std::vector<std::string>& argv,
                                 const std::function<void(std::string_view)>& on_line) {
   const Environment* declared = site.find(environment);
-  if (!declared || !declared->driver) return Error{ErrorKind::invalid, site.name + "/" + environment + " is not declared"};
+  if (!declared || !declared->driver)
+    return Error{ErrorKind::invalid, site.name + "/" + environment + " is not declared"};
   auto place = Place::make(services_, pool_->engines, site, *declared);
   if (!place) return std::move(place.error());
   auto record = known_record(place->layout);
   if (!record) return std::move(record.error());
-  if (!*record || !(*record)->releases.contains((*record)->current)) return Error{ErrorKind::invalid, site.name + "/" + environment + " runs no release"};
+  if (!*record || !(*record)->releases.contains((*record)->current))
+    return Error{ErrorKind::invalid, site.name + "/" + environment + " runs no release"};
   const ReleaseRecord& release = (*record)->releases.at((*record)->current);
   auto variables = place->variables(release);
   if (!variables) return std::move(variables.error());

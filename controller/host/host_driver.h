@@ -13,8 +13,8 @@ namespace tidegate {
 
 class HostDriver : public Driver {
  public:
-  /// Operations run on `workers` threads; a step that finds them all taken and as many waiting again
-  /// is refused as `transient`.
+  /// Operations run on `workers` threads; a step that finds them all taken and as many waiting
+  /// again is refused as `transient`.
   HostDriver(HostServices services, unsigned workers);
   /// As shut_down().
   ~HostDriver() override;
@@ -23,14 +23,16 @@ class HostDriver : public Driver {
   Result<ObservedSite> observe(const Site& site) override;
   Result<void> start(const Site& site, const Step& step) override;
 
-  /// Looks a site over for code changed by hand, and clears away what nothing names any more, at the
-  /// earliest 5 minutes after its switch. Leaves an environment that is busy alone. Writes nothing
-  /// when there is nothing new. True when a look would see something new. Any thread; may take as
-  /// long as reading every file's stat does.
+  /// Looks a site over for code changed by hand, and clears away what nothing names any more, at
+  /// the earliest 5 minutes after its switch. Leaves an environment that is busy alone. Writes
+  /// nothing when there is nothing new. True when a look would see something new. Any thread; may
+  /// take as long as reading every file's stat does.
   Result<bool> tend(const Site& site);
 
-  /// A command in the running release, as the site's own commands are run. Output goes to `on_line`.
-  Result<int> execute(const Site& site, const std::string& environment, const std::vector<std::string>& argv,
+  /// A command in the running release, as the site's own commands are run. Output goes to
+  /// `on_line`.
+  Result<int> execute(const Site& site, const std::string& environment,
+                      const std::vector<std::string>& argv,
                       const std::function<void(std::string_view)>& on_line);
 
   /// Sites and environments that operations of this process work on now.

@@ -1,6 +1,7 @@
 #pragma once
-// Where everything of the host driver lies below its root. CONTRACT § "On a host-driver machine" names
-// what others may rely on; the rest is Tidegate's own and lies in directories called ".tidegate".
+// Where everything of the host driver lies below its root. CONTRACT § "On a host-driver machine"
+// names what others may rely on; the rest is Tidegate's own and lies in directories called
+// ".tidegate".
 
 #include <string>
 
@@ -43,7 +44,9 @@ struct EnvironmentLayout {
   std::string record() const { return own() + "/state.json"; }
   std::string journal() const { return own() + "/journal.json"; }
   std::string lock() const { return own() + "/lock"; }
-  std::string stat_cache(const std::string& release_id) const { return own() + "/scan-" + release_id; }
+  std::string stat_cache(const std::string& release_id) const {
+    return own() + "/scan-" + release_id;
+  }
   RootLayout of_root() const { return {root}; }
 };
 
@@ -51,8 +54,8 @@ inline EnvironmentLayout layout_of(const Site& site, const Environment& environm
   return {environment.driver->root, site.name, environment.name};
 }
 
-/// Where the mirror of a site's code repository is kept: below the root of its first environment. ""
-/// when no environment has a driver.
+/// Where the mirror of a site's code repository is kept: below the root of its first environment.
+/// "" when no environment has a driver.
 inline std::string mirrors_of(const Site& site) {
   for (const auto& [name, environment] : site.environments) {
     if (environment.driver) return RootLayout{environment.driver->root}.mirrors();

@@ -21,31 +21,37 @@ std::string missing_content(const ReleaseRecord& release) {
   for (const auto& [part, set] : release.content) {
     for (const auto& [name, where] : set.items) {
       if (!where.starts_with('/') || exists(where)) continue;  // A database's name is no path.
-      return std::string(part == Part::databases ? "database \"" : "files \"") + name + "\" at \"" + where +
-             "\" is not there; bring it back";
+      return std::string(part == Part::databases ? "database \"" : "files \"") + name + "\" at \"" +
+             where + "\" is not there; bring it back";
     }
   }
   return "";
 }
 
-std::string why_gone(const EnvironmentLayout& layout, const std::optional<EnvironmentRecord>& record,
+std::string why_gone(const EnvironmentLayout& layout,
+                     const std::optional<EnvironmentRecord>& record,
                      const std::optional<std::string>& link) {
   if (!record || record->current.empty()) {
     if (!exists(layout.of_root().registered(layout.site, layout.environment))) return "";
     return "\"" + layout.directory() + "\" lost what it held; bring it back, or remove \"" +
-           layout.of_root().registered(layout.site, layout.environment) + "\" to have it created anew";
+           layout.of_root().registered(layout.site, layout.environment) +
+           "\" to have it created anew";
   }
-  if (!link) return "\"" + layout.current() + "\" is not there; point it at releases/" + record->current + " again";
+  if (!link)
+    return "\"" + layout.current() + "\" is not there; point it at releases/" + record->current +
+           " again";
   const std::string id = std::filesystem::path(*link).filename();
   if (!record->releases.contains(id)) {
-    return "\"" + layout.current() + "\" points at \"" + *link + "\", which Tidegate did not make; point it at releases/" +
-           record->current + " again";
+    return "\"" + layout.current() + "\" points at \"" + *link +
+           "\", which Tidegate did not make; point it at releases/" + record->current + " again";
   }
-  if (!exists(layout.release(id))) return "release \"" + layout.release(id) + "\" is not there; bring it back";
+  if (!exists(layout.release(id)))
+    return "release \"" + layout.release(id) + "\" is not there; bring it back";
   return missing_content(record->releases.at(id));
 }
 
-void fill_content(ObservedEnvironment& out, const EnvironmentRecord& record, const ReleaseRecord& current) {
+void fill_content(ObservedEnvironment& out, const EnvironmentRecord& record,
+                  const ReleaseRecord& current) {
   for (Part part : parts) {
     ObservedPart& seen = out.content[part];
     if (auto it = current.content.find(part); it != current.content.end()) {
@@ -53,12 +59,14 @@ void fill_content(ObservedEnvironment& out, const EnvironmentRecord& record, con
       seen.stamp = it->second.stamp;
       seen.declared = it->second.declared;
     }
-    if (auto it = record.highest.find(part); it != record.highest.end()) seen.highest_generation = it->second;
+    if (auto it = record.highest.find(part); it != record.highest.end())
+      seen.highest_generation = it->second;
     std::set<std::string> told{seen.id};
     for (const auto& id : record.kept) {
       const auto& content = record.releases.at(id).content;
       auto it = content.find(part);
-      if (it != content.end() && told.insert(it->second.id).second) seen.kept.push_back({it->second.id, it->second.stamp});
+      if (it != content.end() && told.insert(it->second.id).second)
+        seen.kept.push_back({it->second.id, it->second.stamp});
     }
   }
 }
@@ -77,7 +85,9 @@ Result<std::optional<Operation>> operation_in(const EnvironmentLayout& layout) {
   if (!lock) return std::move(lock.error());
   // The lock is asked before the journal: an operation that ends in between takes its journal away
   // first, and is then seen as neither.
-  auto journal = exists(layout.journal()) ? read_journal(layout) : Result<std::optional<Journal>>(std::optional<Journal>{});
+  auto journal = exists(layout.journal())
+                     ? read_journal(layout)
+                     : Result<std::optional<Journal>>(std::optional<Journal>{});
   if (!journal) return std::move(journal.error());
   Operation out;
   out.owner = lock->owner;
@@ -99,7 +109,8 @@ Result<std::optional<Operation>> operation_in(const EnvironmentLayout& layout) {
 }
 
 Result<ObservedEnvironment> observe_environment(const HostServices& services, const Site& site,
-                                                const EnvironmentLayout& layout, const Environment* declared) {
+                                                const EnvironmentLayout& layout,
+                                                const Environment* declared) {
   ObservedEnvironment out;
   out.gone = root_problem(services.roots, layout.root);
   if (!out.gone.empty()) return out;
@@ -121,8 +132,10 @@ Result<ObservedEnvironment> observe_environment(const HostServices& services, co
   if (!out.operation || out.operation->as_source) out.gone = why_gone(layout, *record, *link);
   if (declared) {
     auto inputs = inputs_digest(site, *declared, services.secrets);
-    if (inputs) out.wanted_inputs = *inputs;
-    else out.missing_secret = inputs.error().message;
+    if (inputs)
+      out.wanted_inputs = *inputs;
+    else
+      out.missing_secret = inputs.error().message;
   }
   if (!*record || (*record)->current.empty() || !out.gone.empty()) return out;
   const EnvironmentRecord& r = **record;
@@ -161,8 +174,10 @@ void observe_code(const HostServices& services, const Site& site, ObservedSite& 
     wanted.insert(it->second);
   };
   for (const auto& [name, environment] : site.environments) {
-    if (const auto* tag = std::get_if<TagName>(&environment.code)) add_ref("refs/tags/" + tag->text);
-    if (const auto* branch = std::get_if<BranchName>(&environment.code)) add_ref("refs/heads/" + branch->text);
+    if (const auto* tag = std::get_if<TagName>(&environment.code))
+      add_ref("refs/tags/" + tag->text);
+    if (const auto* branch = std::get_if<BranchName>(&environment.code))
+      add_ref("refs/heads/" + branch->text);
     if (const auto* commit = std::get_if<CommitId>(&environment.code)) {
       wanted.insert(*commit);
       const auto has = services.repositories.has(site, mirrors, *commit);
@@ -208,7 +223,8 @@ Result<std::optional<EnvironmentRecord>> known_record(const EnvironmentLayout& l
 Result<ObservedSite> observe_site(const HostServices& services, const Site& site) {
   ObservedSite out;
   for (const auto& [name, environment] : site.environments) {
-    if (!environment.driver) return Error{ErrorKind::invalid, "the driver of " + name + " is not defined by any document"};
+    if (!environment.driver)
+      return Error{ErrorKind::invalid, "the driver of " + name + " is not defined by any document"};
     auto seen = observe_environment(services, site, layout_of(site, environment), &environment);
     if (!seen) return std::move(seen.error()).within(name);
     out.environments[name] = std::move(*seen);

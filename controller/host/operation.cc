@@ -24,13 +24,18 @@ Result<void> remove_file(const std::string& path) {
 
 bool has_switched(const EnvironmentLayout& layout, const Journal& journal) {
   auto link = read_link(layout.current());
-  return link && *link && **link == "releases/" + journal.prepared.id && journal.before != journal.prepared.id;
+  return link && *link && **link == "releases/" + journal.prepared.id &&
+         journal.before != journal.prepared.id;
 }
 
 HostOperation::HostOperation(Place place, Step step, EnvironmentRecord record, Journal journal,
                              std::vector<EnvironmentLock> locks, const std::atomic<bool>& stopping)
-    : place_(std::move(place)), step_(std::move(step)), record_(std::move(record)),
-      journal_(std::move(journal)), locks_(std::move(locks)), stopping_(stopping),
+    : place_(std::move(place)),
+      step_(std::move(step)),
+      record_(std::move(record)),
+      journal_(std::move(journal)),
+      locks_(std::move(locks)),
+      stopping_(stopping),
       deadline_(std::chrono::steady_clock::now() + place_.environment.deploy.timeout) {}
 
 void HostOperation::say(const std::string& text) {
@@ -73,7 +78,8 @@ Result<void> HostOperation::ask_gate() {
 }
 
 Result<void> HostOperation::switch_over() {
-  if (place_.environment.deploy.maintenance_always && !journal_.maintenance && !journal_.before.empty()) {
+  if (place_.environment.deploy.maintenance_always && !journal_.maintenance &&
+      !journal_.before.empty()) {
     if (auto r = close_for_visitors(); !r) return r;
   }
   if (!journal_.reuses) {
@@ -81,7 +87,8 @@ Result<void> HostOperation::switch_over() {
   }
   if (auto r = sync_tree_filesystem(place_.layout.release(journal_.prepared.id)); !r) return r;
   if (auto r = phase("switch"); !r) return r;
-  if (auto r = point_link(place_.layout.current(), "releases/" + journal_.prepared.id); !r) return r;
+  if (auto r = point_link(place_.layout.current(), "releases/" + journal_.prepared.id); !r)
+    return r;
   switched_ = true;
   say("switched to release " + journal_.prepared.id);
   if (auto r = remove_file(place_.layout.maintenance()); !r) return r;
@@ -89,9 +96,13 @@ Result<void> HostOperation::switch_over() {
 }
 
 Result<void> HostOperation::after_switch() {
-  if (place_.environment.deploy.clear_cache && !place_.site.application.commands.clear_cache.empty()) {
+  if (place_.environment.deploy.clear_cache &&
+      !place_.site.application.commands.clear_cache.empty()) {
     if (auto r = phase("clearCache"); !r) return r;
-    if (auto r = commands("clearCache", place_.site.application.commands.clear_cache, journal_.prepared); !r) return r;
+    if (auto r =
+            commands("clearCache", place_.site.application.commands.clear_cache, journal_.prepared);
+        !r)
+      return r;
   }
   return verify_live();
 }
@@ -106,7 +117,8 @@ void HostOperation::give_up(const Error& error) {
     return finish(false, error.message);
   }
   // Stopped after the switch: the release is in place, the next controller verifies it.
-  if (switched_ && stopped()) return end("", "stopped with the controller; its verification is taken up again");
+  if (switched_ && stopped())
+    return end("", "stopped with the controller; its verification is taken up again");
   journal_.failure = error.message;
   journal_.failure_is_sites = error.kind == ErrorKind::site;
   end_failed(error);
@@ -130,8 +142,10 @@ void HostOperation::end_failed(const Error& error) {
     return end("", "undoing failed and is tried again: " + undone.error().message);
   }
   if (!held_ && !stopped()) record_failure(error);
-  std::erase_if(record_.failures, [](const Failure& f) { return f.digest.starts_with("recover "); });
-  record_.last_release = std::max<std::uint64_t>(record_.last_release, std::strtoull(journal_.prepared.id.c_str(), nullptr, 10));
+  std::erase_if(record_.failures,
+                [](const Failure& f) { return f.digest.starts_with("recover "); });
+  record_.last_release = std::max<std::uint64_t>(
+      record_.last_release, std::strtoull(journal_.prepared.id.c_str(), nullptr, 10));
   if (auto written = write_record(place_.layout, record_); !written) {
     say(written.error().message);
     return end("", written.error().message);
@@ -146,7 +160,8 @@ void HostOperation::record_failure(const Error& error) {
   const int attempts = it == record_.failures.end() ? 1 : it->attempts + 1;
   if (it != record_.failures.end()) record_.failures.erase(it);
   std::erase_if(record_.failures, [](const Failure& f) { return !f.quarantined; });
-  record_.failures.push_back({journal_.digest, sites, error.message, place_.services.clock.now(), attempts});
+  record_.failures.push_back(
+      {journal_.digest, sites, error.message, place_.services.clock.now(), attempts});
   if (record_.failures.size() > failures_max) record_.failures.erase(record_.failures.begin());
 }
 
@@ -185,35 +200,44 @@ void HostOperation::finish(bool healthy, const std::string& message) {
     return it == r.content.end() ? std::string() : it->second.id;
   };
   const auto before = record_.releases.find(record_.current);
-  const bool same_databases = before != record_.releases.end() && databases_of(before->second) == databases_of(prepared);
+  const bool same_databases =
+      before != record_.releases.end() && databases_of(before->second) == databases_of(prepared);
   record_.updated_since = same_databases && (record_.updated_since || prepared.updated);
   keep_and_retire(prepared.id);
   record_.releases[prepared.id] = prepared;
   record_.current = prepared.id;
-  record_.last_release = std::max<std::uint64_t>(record_.last_release, std::strtoull(prepared.id.c_str(), nullptr, 10));
-  for (const auto& [part, generation] : journal_.done) record_.highest[part] = std::max(record_.highest[part], generation);
+  record_.last_release = std::max<std::uint64_t>(record_.last_release,
+                                                 std::strtoull(prepared.id.c_str(), nullptr, 10));
+  for (const auto& [part, generation] : journal_.done)
+    record_.highest[part] = std::max(record_.highest[part], generation);
   if (healthy) {
     std::erase(record_.proven, prepared.commit);
     record_.proven.push_back(prepared.commit);
     if (record_.proven.size() > proven_max) record_.proven.erase(record_.proven.begin());
     record_.last_proven = prepared.commit;
     record_.ran_on[prepared.commit].insert(databases_of(prepared));
-    std::erase_if(record_.failures, [&](const Failure& f) { return !f.quarantined || f.digest == journal_.digest; });
+    std::erase_if(record_.failures,
+                  [&](const Failure& f) { return !f.quarantined || f.digest == journal_.digest; });
   }
   std::set<std::string> ids;
   for (const auto& [id, release] : record_.releases) ids.insert(databases_of(release));
-  for (auto& [commit, ran] : record_.ran_on) std::erase_if(ran, [&](const std::string& id) { return !ids.contains(id); });
+  for (auto& [commit, ran] : record_.ran_on)
+    std::erase_if(ran, [&](const std::string& id) { return !ids.contains(id); });
   std::erase_if(record_.ran_on, [](const auto& entry) { return entry.second.empty(); });
   record_.drift.reset();
   const bool is_authority = place_.environment.name == place_.site.authority();
   record_.launched |= is_authority && place_.site.launched && !step_.creates;
-  if (auto noted = register_environment(place_.layout, record_.launched); !noted) return end("", noted.error().message);
-  if (auto written = write_record(place_.layout, record_); !written) return end("", written.error().message);
+  if (auto noted = register_environment(place_.layout, record_.launched); !noted)
+    return end("", noted.error().message);
+  if (auto written = write_record(place_.layout, record_); !written)
+    return end("", written.error().message);
   for (const auto& saved : journal_.saved) {
     auto engine = engine_of(saved.engine);
-    if (engine) if (auto dropped = (*engine)->drop(saved.saved_as); !dropped) say(dropped.error().message);
+    if (engine)
+      if (auto dropped = (*engine)->drop(saved.saved_as); !dropped) say(dropped.error().message);
   }
-  if (auto removed = remove_journal(place_.layout); !removed) return end("", removed.error().message);
+  if (auto removed = remove_journal(place_.layout); !removed)
+    return end("", removed.error().message);
   say(healthy ? "done" : "stays although it failed: onFailure.rollback is false");
   end(healthy ? "succeeded" : "failed", message);
 }
@@ -225,8 +249,9 @@ void HostOperation::recover() {
   switched_ = has_switched(place_.layout, journal_);
   auto loaded = load_variables(journal_.prepared);
   if (!loaded) say(loaded.error().message);
-  const Error lost{journal_.failure_is_sites ? ErrorKind::site : ErrorKind::transient,
-                   journal_.failure.empty() ? "interrupted in phase " + journal_.phase : journal_.failure};
+  const Error lost{
+      journal_.failure_is_sites ? ErrorKind::site : ErrorKind::transient,
+      journal_.failure.empty() ? "interrupted in phase " + journal_.phase : journal_.failure};
   const auto recorded = record_.releases.find(journal_.prepared.id);
   if (switched_ && record_.current == journal_.prepared.id && recorded != record_.releases.end() &&
       recorded->second.healthy) {
@@ -240,7 +265,8 @@ void HostOperation::recover() {
     if (cleared) return finish(true, "finished after an interruption");
     return give_up(cleared.error());
   }
-  if (journal_.failure.empty()) held_ = true;  // An interruption is nobody's failure: no quarantine, no backoff.
+  if (journal_.failure.empty())
+    held_ = true;  // An interruption is nobody's failure: no quarantine, no backoff.
   end_failed(lost);
 }
 
@@ -251,7 +277,8 @@ Result<void> HostOperation::undo() {
   place_.services.log.phase(journal_.operation, "undo", {});
   if (auto r = put_databases_back(); !r) return r;
   if (!journal_.saved.empty() || journal_.maintenance_on) {
-    // Visitors are let in next and write: nothing puts the databases back once more, not after a kill.
+    // Visitors are let in next and write: nothing puts the databases back once more, not after a
+    // kill.
     journal_.saved.clear();
     journal_.maintenance_on = false;
     if (!write_journal(place_.layout, journal_)) {
@@ -269,7 +296,8 @@ Result<void> HostOperation::put_databases_back() {
   for (const auto& saved : journal_.saved) {
     auto engine = engine_of(saved.engine);
     if (!engine) return std::move(engine.error());
-    if (auto r = (*engine)->restore(saved.saved_as, saved.physical, {}); !r) return std::move(r.error()).within("put databases back");
+    if (auto r = (*engine)->restore(saved.saved_as, saved.physical, {}); !r)
+      return std::move(r.error()).within("put databases back");
     say("put back database " + saved.physical);
   }
   if (!journal_.maintenance_on || journal_.before.empty()) return {};
@@ -277,7 +305,8 @@ Result<void> HostOperation::put_databases_back() {
   if (auto r = load_variables(release); !r) return r;
   deadline_ = std::max(deadline_, std::chrono::steady_clock::now() + std::chrono::minutes(2));
   auto off = commands("maintenanceOff", place_.site.application.commands.maintenance_off, release);
-  if (!off) say(off.error().message);  // The databases are as they were; visitors matter more than this.
+  if (!off)
+    say(off.error().message);  // The databases are as they were; visitors matter more than this.
   return {};
 }
 
@@ -294,7 +323,8 @@ Result<void> HostOperation::drop_content() {
   }
   for (const auto& directory : journal_.directories) {
     if (auto r = remove_tree(directory, place_.layout.content()); !r) return r;
-    ::rmdir(directory.substr(0, directory.rfind('/')).c_str());  // Its set's, unless that holds more.
+    ::rmdir(
+        directory.substr(0, directory.rfind('/')).c_str());  // Its set's, unless that holds more.
   }
   return {};
 }
@@ -313,12 +343,15 @@ Result<void> HostOperation::go_back() {
     return r;
   }
   if (auto r = remove_file(place_.layout.maintenance()); !r) return r;
-  say(journal_.before.empty() ? "took the new environment away again" : "went back to release " + journal_.before);
+  say(journal_.before.empty() ? "took the new environment away again"
+                              : "went back to release " + journal_.before);
   if (!journal_.before.empty() && place_.environment.deploy.clear_cache) {
     const auto& release = record_.releases[journal_.before];
     auto loaded = load_variables(release);
     deadline_ = std::max(deadline_, std::chrono::steady_clock::now() + std::chrono::minutes(2));
-    auto cleared = loaded ? commands("clearCache", place_.site.application.commands.clear_cache, release) : std::move(loaded);
+    auto cleared =
+        loaded ? commands("clearCache", place_.site.application.commands.clear_cache, release)
+               : std::move(loaded);
     if (!cleared) say(cleared.error().message);
   }
   record_.updated_since |= journal_.prepared.updated;
@@ -327,8 +360,10 @@ Result<void> HostOperation::go_back() {
     if (!engine) return std::move(engine.error());
     if (auto r = (*engine)->drop(saved.saved_as); !r) return r;
   }
-  const bool waiting = std::ranges::any_of(record_.retired, [&](const Retired& r) { return r.id == journal_.prepared.id; });
-  if (!journal_.reuses && !waiting) record_.retired.push_back({journal_.prepared.id, place_.services.clock.now()});
+  const bool waiting = std::ranges::any_of(
+      record_.retired, [&](const Retired& r) { return r.id == journal_.prepared.id; });
+  if (!journal_.reuses && !waiting)
+    record_.retired.push_back({journal_.prepared.id, place_.services.clock.now()});
   return {};
 }
 

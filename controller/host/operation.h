@@ -1,7 +1,7 @@
 #pragma once
 // One step carried out in one environment, from its lock to its end: prepared beside the running
-// release, switched to with one link, undone when anything fails on the way (DESIGN § 4). Everything
-// it does is written into the journal before it is done.
+// release, switched to with one link, undone when anything fails on the way (DESIGN § 4).
+// Everything it does is written into the journal before it is done.
 
 #include <atomic>
 #include <chrono>
@@ -16,8 +16,8 @@ namespace tidegate {
 
 class HostOperation {
  public:
-  /// `locks`: the target's, exclusive, and those of its sources, shared; held until it is destroyed.
-  /// `stopping`: the controller wants to end; what has not switched is undone.
+  /// `locks`: the target's, exclusive, and those of its sources, shared; held until it is
+  /// destroyed. `stopping`: the controller wants to end; what has not switched is undone.
   HostOperation(Place place, Step step, EnvironmentRecord record, Journal journal,
                 std::vector<EnvironmentLock> locks, const std::atomic<bool>& stopping);
 
@@ -39,7 +39,8 @@ class HostOperation {
   Result<void> copy_part(const Sync& sync, ContentSet& set);
   Result<void> copy_database(const Sync& sync, const std::string& name, const ReleaseRecord& source,
                              const Place& from, ContentSet& set);
-  Result<void> copy_directory(const std::string& name, const ReleaseRecord& source, ContentSet& set);
+  Result<void> copy_directory(const std::string& name, const ReleaseRecord& source,
+                              ContentSet& set);
   Result<void> link_code();
   Result<void> keep_patch(const ContentPlaces& places);
   Result<void> run_hooks();
@@ -66,7 +67,8 @@ class HostOperation {
   void end(const std::string& result, const std::string& message);
 
   Result<void> phase(const std::string& name);
-  Result<void> commands(const char* what, const std::vector<std::string>& lines, const ReleaseRecord& release);
+  Result<void> commands(const char* what, const std::vector<std::string>& lines,
+                        const ReleaseRecord& release);
   CommandRun command_run(const char* what, const ReleaseRecord& release);
   Result<void> load_variables(const ReleaseRecord& release);
   const Action* action_on(Part part) const;
@@ -86,9 +88,9 @@ class HostOperation {
   ReleaseVariables variables_;
   Mask mask_;
   std::optional<Build> build_;
-  bool held_ = false;                  // The gate refused with a hold: no failure of the step.
+  bool held_ = false;  // The gate refused with a hold: no failure of the step.
   bool switched_ = false;
-  bool undoing_ = false;               // Carried through even when the controller wants to end.
+  bool undoing_ = false;  // Carried through even when the controller wants to end.
 };
 
 /// Whether visitors already see the release that a journal prepared.

@@ -12,7 +12,8 @@ namespace tidegate {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr Duration drain = 5s;  // Requests that began before the maintenance file come to their end.
+constexpr Duration drain =
+    5s;  // Requests that began before the maintenance file come to their end.
 
 std::string host_of(const std::string& url) {
   const auto from = url.find("://");
@@ -36,13 +37,15 @@ Result<void> HostOperation::run_hooks() {
     const Action* action = action_on(part);
     if (!action) continue;
     copied |= std::holds_alternative<Sync>(*action);
-    if (std::holds_alternative<Wipe>(*action)) (part == Part::databases ? databases_empty : files_empty) = true;
+    if (std::holds_alternative<Wipe>(*action))
+      (part == Part::databases ? databases_empty : files_empty) = true;
   }
   if (copied && !commands_of.after_copy.empty()) {
     if (auto r = phase("afterCopy"); !r) return r;
     if (auto r = commands("afterCopy", commands_of.after_copy, prepared); !r) return r;
   }
-  // An installer fills databases: it runs where they are new and empty, never on ones that are kept.
+  // An installer fills databases: it runs where they are new and empty, never on ones that are
+  // kept.
   const bool installs = place_.site.databases.empty() ? files_empty : databases_empty;
   if (installs && !commands_of.install.empty()) {
     if (auto r = phase("install"); !r) return r;
@@ -56,7 +59,8 @@ Result<bool> HostOperation::update_is_pending() {
   const auto& asks = place_.site.application.commands.update_pending;
   if (asks.empty()) {
     const auto before = record_.releases.find(journal_.before);
-    return before == record_.releases.end() || before->second.commit != step_.commit || content_is_new(Part::databases);
+    return before == record_.releases.end() || before->second.commit != step_.commit ||
+           content_is_new(Part::databases);
   }
   if (auto r = phase("updatePending"); !r) return std::move(r.error());
   for (const auto& line : asks) {
@@ -64,7 +68,8 @@ Result<bool> HostOperation::update_is_pending() {
     if (!code) return std::move(code.error());
     if (*code == 1) return true;
     if (*code != 0) {
-      return Error{ErrorKind::site, "updatePending: \"" + line + "\": exit code " + std::to_string(*code) +
+      return Error{ErrorKind::site, "updatePending: \"" + line + "\": exit code " +
+                                        std::to_string(*code) +
                                         "; 0 means nothing to do, 1 something"};
     }
   }
@@ -89,7 +94,8 @@ Result<void> HostOperation::update_kept_content() {
   journal_.maintenance_on = !commands_of.maintenance_on.empty();
   journal_.prepared.updated = true;
   if (auto r = phase("update"); !r) return r;
-  if (auto r = commands("maintenanceOn", commands_of.maintenance_on, journal_.prepared); !r) return r;
+  if (auto r = commands("maintenanceOn", commands_of.maintenance_on, journal_.prepared); !r)
+    return r;
   if (auto r = commands("update", commands_of.update, journal_.prepared); !r) return r;
   return commands("maintenanceOff", commands_of.maintenance_off, journal_.prepared);
 }
@@ -98,7 +104,10 @@ Result<void> HostOperation::close_for_visitors() {
   if (journal_.before.empty()) return {};
   journal_.maintenance = true;
   if (auto r = phase("maintenance"); !r) return r;
-  if (auto r = write_durably(place_.layout.maintenance(), "operation " + journal_.operation + "\n", 0644); !r) return r;
+  if (auto r = write_durably(place_.layout.maintenance(), "operation " + journal_.operation + "\n",
+                             0644);
+      !r)
+    return r;
   say("maintenance page is shown");
   const auto until = std::chrono::steady_clock::now() + drain;
   while (!stopped() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(100ms);
@@ -129,10 +138,13 @@ Result<void> HostOperation::verify_prepared() {
   if (auto r = point_link(place_.layout.next(), "releases/" + journal_.prepared.id); !r) return r;
   if (auto r = commands("verify", environment.verify.commands, journal_.prepared); !r) return r;
   if (environment.preview_url.empty() || environment.verify.http.empty()) return {};
-  auto failed = run_http_checks(environment.verify.http, environment.preview_url, host_of(environment.url),
-                                environment.verify.retry_for, [this] { return stopped(); });
-  if (failed && !stopped()) return Error{ErrorKind::site, "verification on the preview: " + *failed};
-  if (stopped()) return Error{ErrorKind::transient, "stopped with the controller before the switch"};
+  auto failed =
+      run_http_checks(environment.verify.http, environment.preview_url, host_of(environment.url),
+                      environment.verify.retry_for, [this] { return stopped(); });
+  if (failed && !stopped())
+    return Error{ErrorKind::site, "verification on the preview: " + *failed};
+  if (stopped())
+    return Error{ErrorKind::transient, "stopped with the controller before the switch"};
   say("verified on " + environment.preview_url);
   return {};
 }
@@ -143,9 +155,10 @@ Result<void> HostOperation::verify_live() {
   if (auto r = phase("verifyLive"); !r) return r;
   if (auto r = commands("verify", environment.verify.commands, journal_.prepared); !r) return r;
   if (environment.url.empty() || environment.verify.http.empty()) return {};
-  auto failed = run_http_checks(environment.verify.http, environment.url, "", environment.verify.retry_for,
-                                [this] { return stopped(); });
-  if (stopped()) return Error{ErrorKind::transient, "stopped with the controller during verification"};
+  auto failed = run_http_checks(environment.verify.http, environment.url, "",
+                                environment.verify.retry_for, [this] { return stopped(); });
+  if (stopped())
+    return Error{ErrorKind::transient, "stopped with the controller during verification"};
   if (failed) return Error{ErrorKind::site, "verification: " + *failed};
   say("verified on " + environment.url);
   return {};

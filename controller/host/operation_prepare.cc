@@ -16,7 +16,8 @@
 namespace tidegate {
 namespace {
 
-Result<void> give(const std::string& path, const std::optional<std::pair<unsigned, unsigned>>& user) {
+Result<void> give(const std::string& path,
+                  const std::optional<std::pair<unsigned, unsigned>>& user) {
   if (!user || ::lchown(path.c_str(), user->first, user->second) == 0) return {};
   return Error{ErrorKind::transient, "chown \"" + path + "\": " + std::strerror(errno)};
 }
@@ -46,7 +47,8 @@ const Action* HostOperation::action_on(Part part) const {
 }
 
 bool HostOperation::promotes() const {
-  return std::ranges::any_of(step_.actions, [](const Action& a) { return std::holds_alternative<Promote>(a); });
+  return std::ranges::any_of(step_.actions,
+                             [](const Action& a) { return std::holds_alternative<Promote>(a); });
 }
 
 /// Content nobody has seen yet: it may be changed without closing the site.
@@ -71,7 +73,8 @@ Result<void> HostOperation::prepare_directories() {
   // The environment's own group may enter, the web server as its member; nobody else.
   if (::chown(layout.directory().c_str(), static_cast<uid_t>(-1), place_.user->second) != 0 ||
       ::chmod(layout.directory().c_str(), 0750) != 0) {
-    return Error{ErrorKind::transient, "chown \"" + layout.directory() + "\": " + std::strerror(errno)};
+    return Error{ErrorKind::transient,
+                 "chown \"" + layout.directory() + "\": " + std::strerror(errno)};
   }
   return {};
 }
@@ -102,7 +105,8 @@ Result<void> HostOperation::prepare_code() {
     const auto places = places_of(place_, journal_.prepared);
     std::vector<Change> changes;
     if (*manifest) {
-      auto scanned = scan(place_.layout.code(journal_.prepared.id), **manifest, excluded_paths(places), false);
+      auto scanned =
+          scan(place_.layout.code(journal_.prepared.id), **manifest, excluded_paths(places), false);
       if (!scanned) return std::move(scanned.error());
       changes = std::move(*scanned);
     }
@@ -142,7 +146,8 @@ Result<void> HostOperation::prepare_content() {
 Result<void> HostOperation::prepare_part(Part part) {
   const auto before = record_.releases.find(journal_.before);
   ContentSet set;
-  if (before != record_.releases.end() && before->second.content.contains(part)) set = before->second.content.at(part);
+  if (before != record_.releases.end() && before->second.content.contains(part))
+    set = before->second.content.at(part);
   const Timestamp now = place_.services.clock.now();
   const Action* action = action_on(part);
   if (action && std::holds_alternative<Activate>(*action)) {
@@ -151,7 +156,8 @@ Result<void> HostOperation::prepare_part(Part part) {
       auto it = release.content.find(part);
       if (it != release.content.end() && it->second.id == back.content) set = it->second;
     }
-    if (set.id != back.content) return Error{ErrorKind::transient, "content " + back.content + " is not kept any more"};
+    if (set.id != back.content)
+      return Error{ErrorKind::transient, "content " + back.content + " is not kept any more"};
   } else if (action) {
     set = {journal_.prepared.id, {}, {}, {}};
     if (const auto* sync = std::get_if<Sync>(action)) {
@@ -159,18 +165,21 @@ Result<void> HostOperation::prepare_part(Part part) {
       if (auto r = copy_part(*sync, set); !r) return r;
     } else {
       const auto generation = std::get<Wipe>(*action).generation;
-      set.stamp = {generation == 0 ? ContentSource::keep() : ContentSource::empty(), generation, {}, now};
+      set.stamp = {
+          generation == 0 ? ContentSource::keep() : ContentSource::empty(), generation, {}, now};
     }
     journal_.done[part] = set.stamp.generation;
   }
   // What is declared and not there yet is created empty; also what a copy's source does not have.
   if (part == Part::databases) {
     for (const auto& d : place_.site.databases) {
-      if (!set.items.contains(d.name)) if (auto r = create_item(part, d.name, set); !r) return r;
+      if (!set.items.contains(d.name))
+        if (auto r = create_item(part, d.name, set); !r) return r;
     }
   } else {
     for (const auto& f : place_.site.files) {
-      if (!set.items.contains(f.name)) if (auto r = create_item(part, f.name, set); !r) return r;
+      if (!set.items.contains(f.name))
+        if (auto r = create_item(part, f.name, set); !r) return r;
     }
   }
   journal_.prepared.content[part] = set;
@@ -188,13 +197,16 @@ Result<void> HostOperation::create_item(Part part, const std::string& name, Cont
     set.declared[name] = declared.path;
     return give(directory, place_.user);
   }
-  const auto& declared = *std::ranges::find(place_.site.databases, name, &DatabaseDeclaration::name);
+  const auto& declared =
+      *std::ranges::find(place_.site.databases, name, &DatabaseDeclaration::name);
   auto engine = engine_of(declared.engine);
   if (!engine) return std::move(engine.error());
-  const std::string physical = (*engine)->physical({place_.site.name, place_.environment.name, name, set.id});
+  const std::string physical =
+      (*engine)->physical({place_.site.name, place_.environment.name, name, set.id});
   journal_.databases.push_back({declared.engine, physical});
   if (auto r = write_journal(place_.layout, journal_); !r) return r;
-  if (auto r = (*engine)->create(physical, place_.owner()); !r) return std::move(r.error()).within("create database \"" + name + "\"");
+  if (auto r = (*engine)->create(physical, place_.owner()); !r)
+    return std::move(r.error()).within("create database \"" + name + "\"");
   set.items[name] = physical;
   set.declared[name] = declared.engine == Engine::mariadb ? "mariadb" : "sqlite";
   say("created database \"" + name + "\" empty");
@@ -203,31 +215,40 @@ Result<void> HostOperation::create_item(Part part, const std::string& name, Cont
 
 Result<void> HostOperation::copy_part(const Sync& sync, ContentSet& set) {
   const Environment* source = place_.site.find(sync.from);
-  if (!source || !source->driver) return Error{ErrorKind::invalid, "source \"" + sync.from + "\" is not declared"};
+  if (!source || !source->driver)
+    return Error{ErrorKind::invalid, "source \"" + sync.from + "\" is not declared"};
   auto from = Place::make(place_.services, place_.engines, place_.site, *source);
   if (!from) return std::move(from.error());
   auto record = read_record(from->layout);
   if (!record) return std::move(record.error());
-  if (!*record || (*record)->current.empty()) return Error{ErrorKind::transient, "source \"" + sync.from + "\" runs no release"};
+  if (!*record || (*record)->current.empty())
+    return Error{ErrorKind::transient, "source \"" + sync.from + "\" runs no release"};
   const ReleaseRecord& release = (*record)->releases[(*record)->current];
   set.stamp.source_release = release.id;
   const auto there = release.content.find(sync.part);
   if (there == release.content.end()) return {};
   for (const auto& [name, where] : there->second.items) {
-    const bool declared = sync.part == Part::databases
-                              ? std::ranges::any_of(place_.site.databases, [&](const auto& d) { return d.name == name; })
-                              : std::ranges::any_of(place_.site.files, [&](const auto& f) { return f.name == name; });
+    const bool declared =
+        sync.part == Part::databases
+            ? std::ranges::any_of(place_.site.databases,
+                                  [&](const auto& d) { return d.name == name; })
+            : std::ranges::any_of(place_.site.files, [&](const auto& f) { return f.name == name; });
     if (!declared) continue;
     auto copied = sync.part == Part::databases ? copy_database(sync, name, release, *from, set)
                                                : copy_directory(name, release, set);
-    if (!copied) return std::move(copied.error()).within(std::string("copy ") + to_string(sync.part) + " \"" + name + "\" from " + sync.from);
+    if (!copied)
+      return std::move(copied.error())
+          .within(std::string("copy ") + to_string(sync.part) + " \"" + name + "\" from " +
+                  sync.from);
   }
   return {};
 }
 
-Result<void> HostOperation::copy_database(const Sync& sync, const std::string& name, const ReleaseRecord& source,
-                                          const Place& from, ContentSet& set) {
-  const auto& declared = *std::ranges::find(place_.site.databases, name, &DatabaseDeclaration::name);
+Result<void> HostOperation::copy_database(const Sync& sync, const std::string& name,
+                                          const ReleaseRecord& source, const Place& from,
+                                          ContentSet& set) {
+  const auto& declared =
+      *std::ranges::find(place_.site.databases, name, &DatabaseDeclaration::name);
   auto engine = engine_of(declared.engine);
   if (!engine) return std::move(engine.error());
   auto theirs = from.engines.of(*from.environment.driver, declared.engine);
@@ -235,14 +256,17 @@ Result<void> HostOperation::copy_database(const Sync& sync, const std::string& n
   if (declared.engine == Engine::mariadb && *theirs != *engine) {
     return Error{ErrorKind::invalid, "copying between two MariaDB servers is not supported yet"};
   }
-  const std::string physical = (*engine)->physical({place_.site.name, place_.environment.name, name, set.id});
+  const std::string physical =
+      (*engine)->physical({place_.site.name, place_.environment.name, name, set.id});
   journal_.databases.push_back({declared.engine, physical});
   if (auto r = write_journal(place_.layout, journal_); !r) return r;
-  auto progress = [&](int percent) { place_.services.log.phase(journal_.operation, "content", percent); };
+  auto progress = [&](int percent) {
+    place_.services.log.phase(journal_.operation, "content", percent);
+  };
   const auto& physical_source = source.content.at(Part::databases).items.at(name);
-  auto copied = (*engine)->copy(physical_source, physical, place_.owner(), [this] {
-    return stopped() || std::chrono::steady_clock::now() > deadline_;
-  }, progress);
+  auto copied = (*engine)->copy(
+      physical_source, physical, place_.owner(),
+      [this] { return stopped() || std::chrono::steady_clock::now() > deadline_; }, progress);
   if (!copied) return copied;
   set.items[name] = physical;
   set.declared[name] = declared.engine == Engine::mariadb ? "mariadb" : "sqlite";
@@ -250,7 +274,8 @@ Result<void> HostOperation::copy_database(const Sync& sync, const std::string& n
   return {};
 }
 
-Result<void> HostOperation::copy_directory(const std::string& name, const ReleaseRecord& source, ContentSet& set) {
+Result<void> HostOperation::copy_directory(const std::string& name, const ReleaseRecord& source,
+                                           ContentSet& set) {
   const auto& declared = *std::ranges::find(place_.site.files, name, &FilesDeclaration::name);
   const std::string directory = place_.layout.files(set.id, name);
   journal_.directories.push_back(directory);
@@ -264,10 +289,12 @@ Result<void> HostOperation::copy_directory(const std::string& name, const Releas
   if (!report) return std::move(report.error());
   set.items[name] = directory;
   set.declared[name] = declared.path;
-  say("copied files \"" + name + "\": " + std::to_string(report->files) + (report->files == 1 ? " file, " : " files, ") +
-      std::to_string(report->bytes) + " bytes");
-  for (const auto& path : report->outside_links.first) say("left out a link that leads out of the directory: " + path);
-  for (const auto& path : report->special.first) say("left out what is neither file nor directory: " + path);
+  say("copied files \"" + name + "\": " + std::to_string(report->files) +
+      (report->files == 1 ? " file, " : " files, ") + std::to_string(report->bytes) + " bytes");
+  for (const auto& path : report->outside_links.first)
+    say("left out a link that leads out of the directory: " + path);
+  for (const auto& path : report->special.first)
+    say("left out what is neither file nor directory: " + path);
   return {};
 }
 
@@ -277,13 +304,18 @@ Result<void> HostOperation::link_code() {
   if (journal_.reuses) return {};
   if (auto r = phase("code"); !r) return r;
   const ReleaseRecord& release = journal_.prepared;
-  if (auto r = remove_tree(place_.layout.release(release.id), place_.layout.releases()); !r) return r;
+  if (auto r = remove_tree(place_.layout.release(release.id), place_.layout.releases()); !r)
+    return r;
   if (auto r = make_directory(place_.layout.release(release.id), 0755); !r) return r;
   const auto places = places_of(place_, release);
   if (auto r = check_content_places(build_->manifest, places); !r) return r;
-  auto linked = link_tree(build_->directory, build_->manifest, place_.layout.code(release.id), excluded_paths(places));
+  auto linked = link_tree(build_->directory, build_->manifest, place_.layout.code(release.id),
+                          excluded_paths(places));
   if (!linked) return std::move(linked.error());
-  if (auto r = make_content_places(build_->directory, build_->manifest, place_.layout.code(release.id), places); !r) return r;
+  if (auto r = make_content_places(build_->directory, build_->manifest,
+                                   place_.layout.code(release.id), places);
+      !r)
+    return r;
   if (auto r = keep_patch(places); !r) return r;
   // Linking changed the build's ctimes: recorded now, so that later looks need not hash every file.
   auto changes = scan(build_->directory, build_->manifest, {}, false);
@@ -294,16 +326,19 @@ Result<void> HostOperation::link_code() {
   return place_.write_environment_file(release, variables_);
 }
 
-/// What was changed by hand in the running release goes into the log before the release is replaced.
+/// What was changed by hand in the running release goes into the log before the release is
+/// replaced.
 Result<void> HostOperation::keep_patch(const ContentPlaces& places) {
   const auto before = record_.releases.find(journal_.before);
-  if (!record_.drift || before == record_.releases.end() || before->second.build != build_->key) return {};
+  if (!record_.drift || before == record_.releases.end() || before->second.build != build_->key)
+    return {};
   const std::string code = place_.layout.code(journal_.before);
   auto changes = scan(code, build_->manifest, excluded_paths(places), false);
   if (!changes) return std::move(changes.error());
   if (changes->empty()) return {};
   say("changed by hand in release " + journal_.before + ", kept here before it is healed:");
-  const std::string patch = patch_of(code, build_->manifest, *changes, originals_in(build_->directory, build_->manifest));
+  const std::string patch =
+      patch_of(code, build_->manifest, *changes, originals_in(build_->directory, build_->manifest));
   for (std::size_t at = 0; at < patch.size();) {
     const auto end = std::min(patch.find('\n', at), patch.size());
     say(patch.substr(at, end - at));

@@ -59,7 +59,7 @@ TEST_F(OperationTest, CreatesAnEnvironmentEmptyAndStampsIt) {
   EXPECT_EQ(record.last_proven, host.first);
   EXPECT_EQ(record.ran_on.at(host.first), std::set<std::string>{"1"});
   for (Part part : parts) {
-    const Stamp& stamp = host.release("dev").content.at(part).stamp;
+    const Stamp stamp = host.release("dev").content.at(part).stamp;
     EXPECT_EQ(to_string(stamp.source), std::string("keep")) << to_string(part);
     EXPECT_EQ(stamp.generation, 0u);
     EXPECT_EQ(stamp.taken_at, host.clock.now());
@@ -158,7 +158,7 @@ TEST_F(OperationTest, CopiesContentDownAndRunsAfterCopyOnIt) {
   EXPECT_EQ(read_file(host.uploads("dev") + "/photo"), "bytes");
   EXPECT_EQ(read_file(host.uploads("dev") + "/log"), "scrubbed\n") << "on the copy alone";
   EXPECT_FALSE(std::filesystem::exists(host.uploads("live") + "/log"));
-  const Stamp& stamp = host.release("dev").content.at(Part::databases).stamp;
+  const Stamp stamp = host.release("dev").content.at(Part::databases).stamp;
   EXPECT_EQ(to_string(stamp.source), std::string("live"));
   EXPECT_EQ(stamp.generation, 5u);
   EXPECT_EQ(stamp.source_release, host.record("live").current);

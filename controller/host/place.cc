@@ -16,11 +16,13 @@ namespace tidegate {
 namespace {
 
 std::string upper(std::string name) {
-  for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (char& c : name)
+    c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return name;
 }
 
-Result<void> add_databases(const Place& place, const ReleaseRecord& release, ReleaseVariables& out) {
+Result<void> add_databases(const Place& place, const ReleaseRecord& release,
+                           ReleaseVariables& out) {
   auto set = release.content.find(Part::databases);
   if (set == release.content.end()) return {};
   bool first = true;
@@ -37,7 +39,8 @@ Result<void> add_databases(const Place& place, const ReleaseRecord& release, Rel
     // A MariaDB address holds a password; masked whole, and the password alone.
     const auto at = access->url.find('@');
     const auto colon = access->url.find(':', access->url.find("://") + 3);
-    if (at != std::string::npos && colon < at) out.secrets.push_back(access->url.substr(colon + 1, at - colon - 1));
+    if (at != std::string::npos && colon < at)
+      out.secrets.push_back(access->url.substr(colon + 1, at - colon - 1));
     std::ranges::copy(access->sandbox_writable, std::back_inserter(out.writable));
     std::ranges::copy(access->sandbox_sockets, std::back_inserter(out.sockets));
   }
@@ -74,7 +77,8 @@ Result<ReleaseVariables> Place::variables(const ReleaseRecord& release) const {
   return out;
 }
 
-Result<void> Place::write_environment_file(const ReleaseRecord& release, const ReleaseVariables& v) const {
+Result<void> Place::write_environment_file(const ReleaseRecord& release,
+                                           const ReleaseVariables& v) const {
   std::string text;
   for (const auto& [name, value] : v.all) text += name + "=" + value + "\n";
   const std::string path = layout.release(release.id) + "/environment";
@@ -85,7 +89,8 @@ Result<void> Place::write_environment_file(const ReleaseRecord& release, const R
   return {};
 }
 
-Result<std::string> inputs_digest(const Site& site, const Environment& environment, const Secrets& secrets) {
+Result<std::string> inputs_digest(const Site& site, const Environment& environment,
+                                  const Secrets& secrets) {
   std::string text;
   auto add = [&](const std::string& piece) { text += std::to_string(piece.size()) + ":" + piece; };
   for (const auto& [name, value] : environment.variables) add(name), add(value);
@@ -106,21 +111,28 @@ Result<std::string> inputs_digest(const Site& site, const Environment& environme
 
 Result<int> run_site_command(const Place& place, const std::string& line, const CommandRun& run) {
   auto argv = split_command(line);
-  if (!argv) return Error{ErrorKind::site, run.what + ": \"" + line + "\": " + argv.error().message};
+  if (!argv)
+    return Error{ErrorKind::site, run.what + ": \"" + line + "\": " + argv.error().message};
   if (run.on_line) run.on_line("$ " + line);
   return run_site_words(place, *argv, run);
 }
 
-Result<int> run_site_words(const Place& place, const std::vector<std::string>& argv, const CommandRun& run) {
+Result<int> run_site_words(const Place& place, const std::vector<std::string>& argv,
+                           const CommandRun& run) {
   std::string name = run.what + ": \"";
   for (const auto& word : argv) name += (word == argv.front() ? "" : " ") + word;
   name += "\"";
   if (::geteuid() == 0 && !place.user) {
-    return Error{ErrorKind::invalid, name + ": a controller that is root runs no site's commands as root; "
-                                         "set runAs in Driver \"" + place.environment.driver->name + "\""};
+    return Error{ErrorKind::invalid,
+                 name +
+                     ": a controller that is root runs no site's commands as root; "
+                     "set runAs in Driver \"" +
+                     place.environment.driver->name + "\""};
   }
-  const auto left = std::chrono::duration_cast<Duration>(run.deadline - std::chrono::steady_clock::now());
-  if (left <= Duration::zero()) return Error{ErrorKind::site, name + ": no time left of deploy.timeout"};
+  const auto left =
+      std::chrono::duration_cast<Duration>(run.deadline - std::chrono::steady_clock::now());
+  if (left <= Duration::zero())
+    return Error{ErrorKind::site, name + ": no time left of deploy.timeout"};
   ProcessRequest request;
   request.argv = argv;
   request.environment = run.environment;
@@ -140,8 +152,10 @@ Result<int> run_site_words(const Place& place, const std::vector<std::string>& a
   sandbox.sockets = run.sockets;
   sandbox.user = place.user;
   sandbox.hidden_root = place.layout.root;
-  if (!place.services.secrets.directory().empty()) sandbox.hidden.push_back(place.services.secrets.directory());
-  if (!place.services.state_directory.empty()) sandbox.hidden.push_back(place.services.state_directory);
+  if (!place.services.secrets.directory().empty())
+    sandbox.hidden.push_back(place.services.secrets.directory());
+  if (!place.services.state_directory.empty())
+    sandbox.hidden.push_back(place.services.state_directory);
   auto result = run_confined(std::move(request), sandbox);
   if (!result) return std::move(result.error()).within(name);
   if (result->cancelled) return Error{ErrorKind::transient, name + ": stopped with the controller"};
@@ -153,7 +167,8 @@ Result<int> run_site_words(const Place& place, const std::vector<std::string>& a
   return result->exit_code;
 }
 
-Result<void> run_site_commands(const Place& place, const std::vector<std::string>& lines, const CommandRun& run) {
+Result<void> run_site_commands(const Place& place, const std::vector<std::string>& lines,
+                               const CommandRun& run) {
   for (const std::string& line : lines) {
     std::string last;
     CommandRun told = run;
@@ -164,21 +179,23 @@ Result<void> run_site_commands(const Place& place, const std::vector<std::string
     auto code = run_site_command(place, line, told);
     if (!code) return std::move(code.error());
     if (*code != 0) {
-      return Error{ErrorKind::site, run.what + ": \"" + line + "\": exit code " + std::to_string(*code) +
-                                        (last.empty() ? "" : ": " + last)};
+      return Error{ErrorKind::site, run.what + ": \"" + line + "\": exit code " +
+                                        std::to_string(*code) + (last.empty() ? "" : ": " + last)};
     }
   }
   return {};
 }
 
-CommandRun run_in_release(const Place& place, const ReleaseRecord& release, const ReleaseVariables& variables) {
+CommandRun run_in_release(const Place& place, const ReleaseRecord& release,
+                          const ReleaseVariables& variables) {
   CommandRun run;
   run.directory = place.layout.code(release.id);
   run.environment = variables.all;
   run.read_only.push_back(place.layout.release(release.id));
   run.writable = variables.writable;
   run.sockets = variables.sockets;
-  for (const auto& path : place.site.application.writable) run.writable.push_back(run.directory + "/" + path);
+  for (const auto& path : place.site.application.writable)
+    run.writable.push_back(run.directory + "/" + path);
   if (auto files = release.content.find(Part::files); files != release.content.end()) {
     for (const auto& [name, directory] : files->second.items) run.writable.push_back(directory);
   }

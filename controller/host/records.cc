@@ -16,11 +16,14 @@ namespace {
 using Json = nlohmann::json;
 constexpr std::size_t record_bytes_max = 8 << 20;
 constexpr unsigned record_mode = 0640;
-constexpr unsigned release_mode = 0644;  // Holds no secret; the site's pages and others' programs read it.
+constexpr unsigned release_mode =
+    0644;  // Holds no secret; the site's pages and others' programs read it.
 constexpr const char* launched_note = "launched\n";
 
 std::string millis(Timestamp time) { return std::to_string(time.time_since_epoch().count()); }
-Timestamp from_millis(const Json& json) { return Timestamp(Duration(std::stoll(json.get<std::string>()))); }
+Timestamp from_millis(const Json& json) {
+  return Timestamp(Duration(std::stoll(json.get<std::string>())));
+}
 
 Json to_json(const Stamp& s) {
   return {{"source", to_string(s.source)},
@@ -69,10 +72,12 @@ ReleaseRecord release_from(const Json& j) {
   r.id = j.at("id").get<std::string>();
   r.commit.hex = j.at("commit").get<std::string>();
   for (Part part : parts) {
-    if (j.at("content").contains(to_string(part))) r.content[part] = content_from(j["content"][to_string(part)]);
+    if (j.at("content").contains(to_string(part)))
+      r.content[part] = content_from(j["content"][to_string(part)]);
   }
   r.created_at = parse_rfc3339(j.at("createdAt").get<std::string>()).value_or(Timestamp{});
-  if (j.at("manifestRevision").is_string()) r.manifest_revision = j["manifestRevision"].get<std::string>();
+  if (j.at("manifestRevision").is_string())
+    r.manifest_revision = j["manifestRevision"].get<std::string>();
   r.inputs = j.at("inputs").get<std::string>();
   r.build = j.at("build").get<std::string>();
   r.healthy = j.at("healthy").get<bool>();
@@ -81,12 +86,16 @@ ReleaseRecord release_from(const Json& j) {
 }
 
 Json to_json(const Failure& f) {
-  return {{"digest", f.digest}, {"quarantined", f.quarantined}, {"message", f.message},
-          {"endedAt", millis(f.ended_at)}, {"attempts", f.attempts}};
+  return {{"digest", f.digest},
+          {"quarantined", f.quarantined},
+          {"message", f.message},
+          {"endedAt", millis(f.ended_at)},
+          {"attempts", f.attempts}};
 }
 Failure failure_from(const Json& j) {
   return {j.at("digest").get<std::string>(), j.at("quarantined").get<bool>(),
-          j.at("message").get<std::string>(), from_millis(j.at("endedAt")), j.at("attempts").get<int>()};
+          j.at("message").get<std::string>(), from_millis(j.at("endedAt")),
+          j.at("attempts").get<int>()};
 }
 
 Json generations(const std::map<Part, std::uint64_t>& numbers) {
@@ -96,24 +105,30 @@ Json generations(const std::map<Part, std::uint64_t>& numbers) {
 }
 std::map<Part, std::uint64_t> generations_from(const Json& j) {
   std::map<Part, std::uint64_t> out;
-  for (Part part : parts) if (j.contains(to_string(part))) out[part] = j[to_string(part)].get<std::uint64_t>();
+  for (Part part : parts)
+    if (j.contains(to_string(part))) out[part] = j[to_string(part)].get<std::uint64_t>();
   return out;
 }
 
 Json to_json(const EnvironmentRecord& r) {
-  Json releases = Json::object(), retired = Json::array(), proven = Json::array(), ran = Json::object(),
-       failures = Json::array();
+  Json releases = Json::object(), retired = Json::array(), proven = Json::array(),
+       ran = Json::object(), failures = Json::array();
   for (const auto& [id, release] : r.releases) releases[id] = to_json(release);
   for (const auto& x : r.retired) retired.push_back({{"id", x.id}, {"at", millis(x.at)}});
   for (const auto& c : r.proven) proven.push_back(c.hex);
   for (const auto& [commit, ids] : r.ran_on) ran[commit.hex] = ids;
   for (const auto& f : r.failures) failures.push_back(to_json(f));
-  Json j = {{"current", r.current}, {"lastRelease", r.last_release}, {"launched", r.launched},
-            {"releases", releases}, {"kept", r.kept}, {"retired", retired}, {"proven", proven},
-            {"lastProven", r.last_proven ? Json(r.last_proven->hex) : Json()}, {"ranOn", ran},
-            {"highest", generations(r.highest)}, {"failures", failures}, {"updatedSince", r.updated_since},
-            {"drift", nullptr}};
-  if (r.drift) j["drift"] = {{"at", millis(r.drift->at)}, {"changes", r.drift->changes}, {"first", r.drift->first}};
+  Json j = {
+      {"current", r.current},   {"lastRelease", r.last_release},
+      {"launched", r.launched}, {"releases", releases},
+      {"kept", r.kept},         {"retired", retired},
+      {"proven", proven},       {"lastProven", r.last_proven ? Json(r.last_proven->hex) : Json()},
+      {"ranOn", ran},           {"highest", generations(r.highest)},
+      {"failures", failures},   {"updatedSince", r.updated_since},
+      {"drift", nullptr}};
+  if (r.drift)
+    j["drift"] = {
+        {"at", millis(r.drift->at)}, {"changes", r.drift->changes}, {"first", r.drift->first}};
   return j;
 }
 EnvironmentRecord record_from(const Json& j) {
@@ -123,10 +138,12 @@ EnvironmentRecord record_from(const Json& j) {
   r.launched = j.at("launched").get<bool>();
   for (const auto& [id, release] : j.at("releases").items()) r.releases[id] = release_from(release);
   r.kept = j.at("kept").get<std::vector<std::string>>();
-  for (const auto& x : j.at("retired")) r.retired.push_back({x.at("id").get<std::string>(), from_millis(x.at("at"))});
+  for (const auto& x : j.at("retired"))
+    r.retired.push_back({x.at("id").get<std::string>(), from_millis(x.at("at"))});
   for (const auto& c : j.at("proven")) r.proven.push_back({c.get<std::string>()});
   if (j.at("lastProven").is_string()) r.last_proven = CommitId{j["lastProven"].get<std::string>()};
-  for (const auto& [hex, ids] : j.at("ranOn").items()) r.ran_on[{hex}] = ids.get<std::set<std::string>>();
+  for (const auto& [hex, ids] : j.at("ranOn").items())
+    r.ran_on[{hex}] = ids.get<std::set<std::string>>();
   r.highest = generations_from(j.at("highest"));
   for (const auto& f : j.at("failures")) r.failures.push_back(failure_from(f));
   r.updated_since = j.at("updatedSince").get<bool>();
@@ -140,21 +157,39 @@ EnvironmentRecord record_from(const Json& j) {
 }
 
 const char* name_of(Engine engine) { return engine == Engine::mariadb ? "mariadb" : "sqlite"; }
-Engine engine_from(const Json& j) { return j.get<std::string>() == "mariadb" ? Engine::mariadb : Engine::sqlite; }
+Engine engine_from(const Json& j) {
+  return j.get<std::string>() == "mariadb" ? Engine::mariadb : Engine::sqlite;
+}
 
 Json to_json(const Journal& r) {
   Json databases = Json::array(), saved = Json::array();
-  for (const auto& d : r.databases) databases.push_back({{"engine", name_of(d.engine)}, {"physical", d.physical}});
+  for (const auto& d : r.databases)
+    databases.push_back({{"engine", name_of(d.engine)}, {"physical", d.physical}});
   for (const auto& s : r.saved) {
-    saved.push_back({{"engine", name_of(s.engine)}, {"physical", s.physical}, {"savedAs", s.saved_as}});
+    saved.push_back(
+        {{"engine", name_of(s.engine)}, {"physical", s.physical}, {"savedAs", s.saved_as}});
   }
-  return {{"operation", r.operation}, {"actions", r.actions}, {"phase", r.phase},
-          {"startedAt", millis(r.started_at)}, {"owner", r.owner}, {"digest", r.digest},
-          {"revision", r.revision}, {"author", r.author}, {"creates", r.creates}, {"reuses", r.reuses},
-          {"asked", r.asked}, {"before", r.before}, {"prepared", to_json(r.prepared)},
-          {"done", generations(r.done)}, {"databases", databases}, {"directories", r.directories},
-          {"saved", saved}, {"maintenance", r.maintenance}, {"maintenanceOn", r.maintenance_on},
-          {"failure", r.failure}, {"failureIsSites", r.failure_is_sites}};
+  return {{"operation", r.operation},
+          {"actions", r.actions},
+          {"phase", r.phase},
+          {"startedAt", millis(r.started_at)},
+          {"owner", r.owner},
+          {"digest", r.digest},
+          {"revision", r.revision},
+          {"author", r.author},
+          {"creates", r.creates},
+          {"reuses", r.reuses},
+          {"asked", r.asked},
+          {"before", r.before},
+          {"prepared", to_json(r.prepared)},
+          {"done", generations(r.done)},
+          {"databases", databases},
+          {"directories", r.directories},
+          {"saved", saved},
+          {"maintenance", r.maintenance},
+          {"maintenanceOn", r.maintenance_on},
+          {"failure", r.failure},
+          {"failureIsSites", r.failure_is_sites}};
 }
 Journal journal_from(const Json& j) {
   Journal r;
@@ -172,10 +207,12 @@ Journal journal_from(const Json& j) {
   r.before = j.at("before").get<std::string>();
   r.prepared = release_from(j.at("prepared"));
   r.done = generations_from(j.at("done"));
-  for (const auto& d : j.at("databases")) r.databases.push_back({engine_from(d.at("engine")), d.at("physical").get<std::string>()});
+  for (const auto& d : j.at("databases"))
+    r.databases.push_back({engine_from(d.at("engine")), d.at("physical").get<std::string>()});
   r.directories = j.at("directories").get<std::vector<std::string>>();
   for (const auto& s : j.at("saved")) {
-    r.saved.push_back({engine_from(s.at("engine")), s.at("physical").get<std::string>(), s.at("savedAs").get<std::string>()});
+    r.saved.push_back({engine_from(s.at("engine")), s.at("physical").get<std::string>(),
+                       s.at("savedAs").get<std::string>()});
   }
   r.maintenance = j.at("maintenance").get<bool>();
   r.maintenance_on = j.at("maintenanceOn").get<bool>();
@@ -185,8 +222,9 @@ Journal journal_from(const Json& j) {
 }
 
 template <class T, class From>
-Result<std::optional<T>> read_json(const std::string& path, From from,
-                                   const char* mend = "move it away to have it rebuilt from the releases") {
+Result<std::optional<T>> read_json(
+    const std::string& path, From from,
+    const char* mend = "move it away to have it rebuilt from the releases") {
   auto text = read_small(path, record_bytes_max);
   if (!text) return std::move(text.error());
   if (!*text) return std::optional<T>{};
@@ -199,8 +237,8 @@ Result<std::optional<T>> read_json(const std::string& path, From from,
 
 template <class T>
 Result<void> write_json(const std::string& path, const T& value, unsigned mode = record_mode) {
-  return write_durably(path, to_json(value).dump(1, ' ', false, Json::error_handler_t::replace) + "\n",
-                       mode);
+  return write_durably(
+      path, to_json(value).dump(1, ' ', false, Json::error_handler_t::replace) + "\n", mode);
 }
 
 }  // namespace
@@ -213,21 +251,24 @@ Result<void> write_record(const EnvironmentLayout& layout, const EnvironmentReco
 }
 Result<std::optional<Journal>> read_journal(const EnvironmentLayout& layout) {
   return read_json<Journal>(layout.journal(), journal_from,
-                            "nothing is done here until it is put back, or removed once \"current\" shows what it should");
+                            "nothing is done here until it is put back, or removed once "
+                            "\"current\" shows what it should");
 }
 Result<void> write_journal(const EnvironmentLayout& layout, const Journal& journal) {
   return write_json(layout.journal(), journal);
 }
 Result<void> remove_journal(const EnvironmentLayout& layout) {
   if (::unlink(layout.journal().c_str()) != 0 && errno != ENOENT) {
-    return Error{ErrorKind::transient, "remove \"" + layout.journal() + "\": " + std::strerror(errno)};
+    return Error{ErrorKind::transient,
+                 "remove \"" + layout.journal() + "\": " + std::strerror(errno)};
   }
   return {};
 }
 Result<void> write_release(const EnvironmentLayout& layout, const ReleaseRecord& release) {
   return write_json(layout.release(release.id) + "/release.json", release, release_mode);
 }
-Result<std::optional<ReleaseRecord>> read_release(const EnvironmentLayout& layout, const std::string& id) {
+Result<std::optional<ReleaseRecord>> read_release(const EnvironmentLayout& layout,
+                                                  const std::string& id) {
   return read_json<ReleaseRecord>(layout.release(id) + "/release.json", release_from);
 }
 
@@ -237,7 +278,8 @@ Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout&
   if (!*link) return std::optional<EnvironmentRecord>{};
   EnvironmentRecord record;
   record.current = std::filesystem::path(**link).filename();
-  auto noted = read_small(layout.of_root().registered(layout.site, layout.environment), record_bytes_max);
+  auto noted =
+      read_small(layout.of_root().registered(layout.site, layout.environment), record_bytes_max);
   if (!noted) return std::move(noted.error());
   record.launched = *noted == launched_note;
   std::error_code ignored;
@@ -245,8 +287,10 @@ Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout&
     auto release = read_release(layout, entry.path().filename());
     if (!release || !*release) continue;
     const ReleaseRecord& r = **release;
-    record.last_release = std::max<std::uint64_t>(record.last_release, std::strtoull(r.id.c_str(), nullptr, 10));
-    for (const auto& [part, set] : r.content) record.highest[part] = std::max(record.highest[part], set.stamp.generation);
+    record.last_release =
+        std::max<std::uint64_t>(record.last_release, std::strtoull(r.id.c_str(), nullptr, 10));
+    for (const auto& [part, set] : r.content)
+      record.highest[part] = std::max(record.highest[part], set.stamp.generation);
     if (r.healthy) {
       const auto databases = r.content.find(Part::databases);
       record.proven.push_back(r.commit);

@@ -1,7 +1,8 @@
 #pragma once
-// What the host driver remembers, all of it in the environment itself: the release record (CONTRACT),
-// the environment's memory (state.json), and the journal of the operation that runs. JSON, written
-// durably and whole. Unknown keys are kept out; a damaged file is an error that names it.
+// What the host driver remembers, all of it in the environment itself: the release record
+// (CONTRACT), the environment's memory (state.json), and the journal of the operation that runs.
+// JSON, written durably and whole. Unknown keys are kept out; a damaged file is an error that names
+// it.
 
 #include <cstdint>
 #include <map>
@@ -18,23 +19,23 @@ namespace tidegate {
 
 /// One part's content: a set of databases or of directories that share a stamp.
 struct ContentSet {
-  std::string id;                                   ///< The release it was made for.
+  std::string id;  ///< The release it was made for.
   Stamp stamp;
-  std::map<std::string, std::string> items;         ///< Declared name → physical database, or directory.
-  std::map<std::string, std::string> declared;      ///< Declared name → engine, or path.
+  std::map<std::string, std::string> items;  ///< Declared name → physical database, or directory.
+  std::map<std::string, std::string> declared;  ///< Declared name → engine, or path.
   bool operator==(const ContentSet&) const = default;
 };
 
 struct ReleaseRecord {
   std::string id;
   CommitId commit;
-  std::string inputs;                               ///< Digest of variables, secrets and what shapes the tree.
-  std::string build;                                ///< Key of the build its code is linked from.
+  std::string inputs;  ///< Digest of variables, secrets and what shapes the tree.
+  std::string build;   ///< Key of the build its code is linked from.
   std::string manifest_revision;
   Timestamp created_at{};
   std::map<Part, ContentSet> content;
   bool healthy = false;
-  bool updated = false;                             ///< `update` changed kept databases on the way to it.
+  bool updated = false;  ///< `update` changed kept databases on the way to it.
   bool operator==(const ReleaseRecord&) const = default;
 };
 
@@ -48,23 +49,23 @@ struct Retired {
 struct Drift {
   Timestamp at{};
   std::uint64_t changes = 0;
-  std::vector<std::string> first;                   ///< "changed web/index.php", at most 20.
+  std::vector<std::string> first;  ///< "changed web/index.php", at most 20.
   bool operator==(const Drift&) const = default;
 };
 
 /// state.json: the memory of one environment.
 struct EnvironmentRecord {
-  std::string current;                              ///< "" while it does not exist.
+  std::string current;  ///< "" while it does not exist.
   std::uint64_t last_release = 0;
   bool launched = false;
-  std::map<std::string, ReleaseRecord> releases;    ///< Current and kept.
-  std::vector<std::string> kept;                    ///< Of `releases`, newest first, without current.
+  std::map<std::string, ReleaseRecord> releases;  ///< Current and kept.
+  std::vector<std::string> kept;                  ///< Of `releases`, newest first, without current.
   std::vector<Retired> retired;
-  std::vector<CommitId> proven;                     ///< Oldest first, at most `proven_max`.
+  std::vector<CommitId> proven;  ///< Oldest first, at most `proven_max`.
   std::optional<CommitId> last_proven;
-  std::map<CommitId, std::set<std::string>> ran_on; ///< Content ids of databases.
+  std::map<CommitId, std::set<std::string>> ran_on;  ///< Content ids of databases.
   std::map<Part, std::uint64_t> highest;
-  std::vector<Failure> failures;                    ///< Oldest first, at most `failures_max`.
+  std::vector<Failure> failures;  ///< Oldest first, at most `failures_max`.
   std::optional<Drift> drift;
   bool updated_since = false;
   bool operator==(const EnvironmentRecord&) const = default;
@@ -86,20 +87,20 @@ struct CreatedDatabase {
 /// What an operation has done and is about to do: written before it does it.
 struct Journal {
   std::string operation;
-  std::vector<std::string> actions;                 ///< Verbs.
+  std::vector<std::string> actions;  ///< Verbs.
   std::string phase = "queued";
   Timestamp started_at{};
   std::string owner, digest, revision, author;
   bool creates = false, reuses = false, asked = false;
-  std::string before;                               ///< Release that ran; "" when none did.
+  std::string before;  ///< Release that ran; "" when none did.
   ReleaseRecord prepared;
-  std::map<Part, std::uint64_t> done;               ///< Generations that count as done once it stays.
-  std::vector<CreatedDatabase> databases;           ///< Made by it.
-  std::vector<std::string> directories;             ///< Content directories made by it.
-  std::vector<SavedDatabase> saved;                 ///< To put back when it fails before the switch.
-  bool maintenance = false;                         ///< The maintenance file is its doing.
-  bool maintenance_on = false;                      ///< commands.maintenanceOn ran.
-  std::string failure;                              ///< Why it is being undone; "" while it goes on.
+  std::map<Part, std::uint64_t> done;      ///< Generations that count as done once it stays.
+  std::vector<CreatedDatabase> databases;  ///< Made by it.
+  std::vector<std::string> directories;    ///< Content directories made by it.
+  std::vector<SavedDatabase> saved;        ///< To put back when it fails before the switch.
+  bool maintenance = false;                ///< The maintenance file is its doing.
+  bool maintenance_on = false;             ///< commands.maintenanceOn ran.
+  std::string failure;                     ///< Why it is being undone; "" while it goes on.
   bool failure_is_sites = false;
   bool operator==(const Journal&) const = default;
 };
@@ -113,17 +114,19 @@ Result<void> remove_journal(const EnvironmentLayout& layout);
 
 /// releases/ID/release.json: CONTRACT's keys first.
 Result<void> write_release(const EnvironmentLayout& layout, const ReleaseRecord& release);
-Result<std::optional<ReleaseRecord>> read_release(const EnvironmentLayout& layout, const std::string& id);
+Result<std::optional<ReleaseRecord>> read_release(const EnvironmentLayout& layout,
+                                                  const std::string& id);
 
-/// The memory as far as the releases themselves can tell it, for when state.json is lost: nothing is
-/// proven but what is healthy, and every generation seen counts as done.
+/// The memory as far as the releases themselves can tell it, for when state.json is lost: nothing
+/// is proven but what is healthy, and every generation seen counts as done.
 Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout& layout);
 
 /// Notes outside of the environment that it was created, and whether it was launched: what a lost
 /// directory or memory must not make us forget. Nothing is written when it says so already.
 Result<void> register_environment(const EnvironmentLayout& layout, bool launched);
 
-/// The id of the next release: after every one the record knows, and none that left anything behind.
+/// The id of the next release: after every one the record knows, and none that left anything
+/// behind.
 std::string next_release_id(const EnvironmentLayout& layout, const EnvironmentRecord& record);
 
 }  // namespace tidegate

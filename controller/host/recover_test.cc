@@ -235,7 +235,12 @@ TEST_F(RecoverTest, GoesOnGoingBackWhenTheLinkHadSwitched) {
   j.saved.push_back({Engine::sqlite, host.database("dev"), saved});
   j.prepared.updated = true;
   whole_release(j);
+  std::size_t to_put_back = 1;
+  host.log.on_phase = [&](const std::string& phase) {
+    if (phase == "undo") to_put_back = (**read_journal(layout)).saved.size();
+  };
   EXPECT_EQ(recover(j).result, "failed");
+  EXPECT_EQ(to_put_back, 0u) << "a kill from here on would undo what visitors wrote";
   EXPECT_EQ(host.page("dev"), "first\n");
   EXPECT_EQ(sql(host.database("dev"), "select title from posts"), "before\nby a visitor");
   EXPECT_FALSE(std::filesystem::exists(saved));

@@ -8,23 +8,31 @@ namespace tidegate {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr Duration transfer_deadline = 10min;  // A first clone of a large site is slow; a hung one is ended.
+constexpr Duration transfer_deadline =
+    10min;  // A first clone of a large site is slow; a hung one is ended.
 
 }  // namespace
 
 Repositories::Repositories(Secrets secrets, Mode mode, Duration interval, const Clock& clock,
                            std::function<void(const std::string& site)> changed,
                            std::function<Result<void>(const std::string& mirrors)> prepare)
-    : secrets_(std::move(secrets)), mode_(mode), interval_(interval), clock_(clock),
-      changed_(std::move(changed)), prepare_(std::move(prepare)) {}
+    : secrets_(std::move(secrets)),
+      mode_(mode),
+      interval_(interval),
+      clock_(clock),
+      changed_(std::move(changed)),
+      prepare_(std::move(prepare)) {}
 
 Repositories::~Repositories() { stop(); }
 
-std::shared_ptr<Repositories::Entry> Repositories::entry(const Site& site, const std::string& mirrors) {
-  auto credentials = credentials_for(site.repository.url, site.repository.credentials, secrets_, site.name);
+std::shared_ptr<Repositories::Entry> Repositories::entry(const Site& site,
+                                                         const std::string& mirrors) {
+  auto credentials =
+      credentials_for(site.repository.url, site.repository.credentials, secrets_, site.name);
   std::string key = mirrors + "\n" + site.repository.url;
   if (credentials) {
-    key += "\n" + credentials->username + "\n" + credentials->password + "\n" + credentials->ssh_private_key_file;
+    key += "\n" + credentials->username + "\n" + credentials->password + "\n" +
+           credentials->ssh_private_key_file;
   } else {
     key += "\n!" + site.name;
   }
@@ -38,7 +46,8 @@ std::shared_ptr<Repositories::Entry> Repositories::entry(const Site& site, const
     found->due = clock_.now();
     found->mirrors = mirrors;
     if (credentials) {
-      found->mirror = std::make_unique<Mirror>(mirrors, site.repository.url, *credentials, transfer_deadline);
+      found->mirror =
+          std::make_unique<Mirror>(mirrors, site.repository.url, *credentials, transfer_deadline);
     } else {
       found->setup_problem = credentials.error().message;
     }
@@ -81,14 +90,18 @@ void Repositories::look(Entry& entry) {
     }
     if (mode_ == Mode::refresh && !failed) {
       auto refreshed = entry.mirror->refresh();
-      if (!refreshed) failed = refreshed.error();
-      else moved |= *refreshed;
+      if (!refreshed)
+        failed = refreshed.error();
+      else
+        moved |= *refreshed;
     }
     if (!failed && (moved || mode_ == Mode::look_up)) {
       if (mode_ == Mode::look_up) {
         auto refs = entry.mirror->look_up();
-        if (refs) fresh.refs = std::make_shared<const std::map<std::string, CommitId>>(std::move(*refs));
-        else failed = refs.error();
+        if (refs)
+          fresh.refs = std::make_shared<const std::map<std::string, CommitId>>(std::move(*refs));
+        else
+          failed = refs.error();
       } else if (auto repository = entry.mirror->open()) {
         std::map<std::string, CommitId> refs;
         for (const auto& name : repository->references()) {
@@ -106,14 +119,16 @@ void Repositories::look(Entry& entry) {
   std::set<std::string> tell;
   {
     std::lock_guard lock(mutex_);
-    if (*fresh.refs != *entry.known.refs || fresh.problem != entry.known.problem) tell = entry.sites;
+    if (*fresh.refs != *entry.known.refs || fresh.problem != entry.known.problem)
+      tell = entry.sites;
     entry.known = std::move(fresh);
     thread_local std::minstd_rand jitter{std::random_device{}()};
     entry.due = clock_.now() + interval_ * (90 + jitter() % 21) / 100;
     entry.busy = false;
   }
   wake_.notify_all();
-  if (changed_) for (const auto& site : tell) changed_(site);
+  if (changed_)
+    for (const auto& site : tell) changed_(site);
 }
 
 Result<GitRepository> Repositories::open(const Site& site, const std::string& mirrors) {
@@ -122,7 +137,8 @@ Result<GitRepository> Repositories::open(const Site& site, const std::string& mi
   return found->mirror->open();
 }
 
-std::optional<bool> Repositories::has(const Site& site, const std::string& mirrors, const CommitId& commit) {
+std::optional<bool> Repositories::has(const Site& site, const std::string& mirrors,
+                                      const CommitId& commit) {
   auto found = entry(site, mirrors);
   {
     std::lock_guard lock(mutex_);
@@ -137,11 +153,12 @@ std::optional<bool> Repositories::has(const Site& site, const std::string& mirro
     return true;
   }
   std::lock_guard lock(mutex_);
-  return found->known.complete && found->known.problem.empty() ? std::optional(false) : std::nullopt;
+  return found->known.complete && found->known.problem.empty() ? std::optional(false)
+                                                               : std::nullopt;
 }
 
-std::string Repositories::tracked(const Site& site, const std::string& mirrors, const CommitId& commit,
-                                  const std::vector<std::string>& paths) {
+std::string Repositories::tracked(const Site& site, const std::string& mirrors,
+                                  const CommitId& commit, const std::vector<std::string>& paths) {
   auto found = entry(site, mirrors);
   std::string key = commit.hex;
   for (const auto& path : paths) key += "\n" + path;

@@ -20,17 +20,18 @@ namespace tidegate {
 
 /// What is known of a site's repository now.
 struct KnownRefs {
-  std::shared_ptr<const std::map<std::string, CommitId>> refs;  ///< Never null; empty before the first look.
-  std::string problem;       ///< Why refs may be old or are not known yet; "" when they are fresh.
-  bool pending = false;      ///< It was never looked up: `problem` only says so.
-  bool complete = false;     ///< Commits can be looked up: the mirror is there and was refreshed.
+  std::shared_ptr<const std::map<std::string, CommitId>>
+      refs;               ///< Never null; empty before the first look.
+  std::string problem;    ///< Why refs may be old or are not known yet; "" when they are fresh.
+  bool pending = false;   ///< It was never looked up: `problem` only says so.
+  bool complete = false;  ///< Commits can be looked up: the mirror is there and was refreshed.
 };
 
 class Repositories {
  public:
   enum class Mode {
-    look_up,     ///< Only ask the remote what its refs are; write nothing (`plan`).
-    refresh,     ///< Fetch what is new.
+    look_up,  ///< Only ask the remote what its refs are; write nothing (`plan`).
+    refresh,  ///< Fetch what is new.
   };
   /// `directory`: where mirrors are kept for a site. `changed`: called with the sites that follow a
   /// repository of which something changed; from a background thread. `interval`: between two looks
@@ -61,11 +62,11 @@ class Repositories {
  private:
   struct Entry {
     std::unique_ptr<Mirror> mirror;
-    std::string mirrors;                ///< The directory it lies in.
-    std::string setup_problem;          ///< Credentials that could not be read.
+    std::string mirrors;        ///< The directory it lies in.
+    std::string setup_problem;  ///< Credentials that could not be read.
     std::set<std::string> sites;
     KnownRefs known;
-    std::set<std::string> present;      ///< Commits seen in the mirror.
+    std::set<std::string> present;  ///< Commits seen in the mirror.
     std::map<std::string, std::string> tracked;
     Timestamp due{};
     bool busy = false;
@@ -80,7 +81,7 @@ class Repositories {
   const Clock& clock_;
   const std::function<void(const std::string&)> changed_;
   const std::function<Result<void>(const std::string&)> prepare_;
-  std::mutex mutex_;                     // Over everything below but the mirrors' own work.
+  std::mutex mutex_;  // Over everything below but the mirrors' own work.
   std::condition_variable wake_;
   std::map<std::string, std::shared_ptr<Entry>> entries_;
   std::vector<std::thread> threads_;

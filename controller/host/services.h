@@ -23,10 +23,12 @@ class OperationLog {
   };
   virtual ~OperationLog() = default;
   virtual void started(const Started& operation) = 0;
-  virtual void phase(const std::string& id, const std::string& phase, std::optional<int> percent) = 0;
+  virtual void phase(const std::string& id, const std::string& phase,
+                     std::optional<int> percent) = 0;
   virtual void line(const std::string& id, const std::string& text) = 0;
   /// `result`: succeeded | failed | undone.
-  virtual void ended(const std::string& id, const std::string& result, const std::string& message) = 0;
+  virtual void ended(const std::string& id, const std::string& result,
+                     const std::string& message) = 0;
 };
 
 /// Which roots were once seen, by path → id. Losing it is allowed.
@@ -49,11 +51,12 @@ struct HostServices {
   Repositories& repositories;
   OperationLog& log;
   RootMemory& roots;
-  std::string owner;                 ///< For people: "controller, pid 812".
-  std::string state_directory;       ///< Hidden from every command of a site.
-  bool renews_stat_cache = true;     ///< False for commands that run once and must leave no trace.
+  std::string owner;              ///< For people: "controller, pid 812".
+  std::string state_directory;    ///< Hidden from every command of a site.
+  bool renews_stat_cache = true;  ///< False for commands that run once and must leave no trace.
   /// Asked under the environment's lock, at the start and right before the switch.
-  std::function<std::optional<Refusal>(const Site&, const Step&, const std::string& operation)> gate;
+  std::function<std::optional<Refusal>(const Site&, const Step&, const std::string& operation)>
+      gate;
   /// A site's look is worth repeating: one of its operations ended.
   std::function<void(const std::string& site)> changed;
 };

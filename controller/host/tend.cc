@@ -13,23 +13,27 @@ namespace tidegate {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr Duration grace = 5min;      // Requests and commands may still be in what was switched away from.
+constexpr Duration grace =
+    5min;  // Requests and commands may still be in what was switched away from.
 constexpr std::size_t told_max = 20;
 
 std::vector<std::string> excluded_of(const Site& site, const ReleaseRecord& release) {
   std::vector<std::string> out = site.application.writable;
   auto set = release.content.find(Part::files);
-  if (set != release.content.end()) for (const auto& [name, path] : set->second.declared) out.push_back(path);
+  if (set != release.content.end())
+    for (const auto& [name, path] : set->second.declared) out.push_back(path);
   return out;
 }
 
-Result<std::optional<Drift>> look_for_drift(const Place& place, const EnvironmentRecord& record, bool renew) {
+Result<std::optional<Drift>> look_for_drift(const Place& place, const EnvironmentRecord& record,
+                                            bool renew) {
   const ReleaseRecord& release = record.releases.at(record.current);
   const std::string path = build_manifest(place.layout, release.build);
   auto manifest = load_manifest(path);
   if (!manifest) return std::move(manifest.error());
   if (!*manifest) return std::optional<Drift>{};
-  auto changes = scan(place.layout.code(release.id), **manifest, excluded_of(place.site, release), false);
+  auto changes =
+      scan(place.layout.code(release.id), **manifest, excluded_of(place.site, release), false);
   if (!changes) return std::move(changes.error());
   if (renew && (*manifest)->renewed && changes->empty()) {
     if (auto saved = save(**manifest, path); !saved) return std::move(saved.error());
@@ -37,7 +41,8 @@ Result<std::optional<Drift>> look_for_drift(const Place& place, const Environmen
   if (changes->empty()) return std::optional<Drift>{};
   Drift drift{place.services.clock.now(), changes->size(), {}};
   for (const Change& change : *changes) {
-    if (drift.first.size() < told_max) drift.first.push_back(std::string(to_string(change.kind)) + " " + change.path);
+    if (drift.first.size() < told_max)
+      drift.first.push_back(std::string(to_string(change.kind)) + " " + change.path);
   }
   return std::optional(drift);
 }
@@ -72,7 +77,8 @@ Result<void> clear_databases(const Place& place, const EnvironmentRecord& record
 Result<void> clear_directories(const Place& place, const EnvironmentRecord& record) {
   std::set<std::string> sets;
   for (const auto& [id, release] : record.releases) {
-    for (const auto& [part, set] : release.content) sets.insert(std::string(to_string(part)) + "-" + set.id);
+    for (const auto& [part, set] : release.content)
+      sets.insert(std::string(to_string(part)) + "-" + set.id);
   }
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(place.layout.content(), error)) {
@@ -95,9 +101,11 @@ bool anything_due(const EnvironmentRecord& record, Timestamp now) {
 
 /// The record with what was retired too recently to be cleared away; nothing when it is not known
 /// what that is made of.
-Result<std::optional<EnvironmentRecord>> still_used(const Place& place, const EnvironmentRecord& record) {
+Result<std::optional<EnvironmentRecord>> still_used(const Place& place,
+                                                    const EnvironmentRecord& record) {
   EnvironmentRecord out = record;
-  std::erase_if(out.retired, [&](const Retired& r) { return r.at + grace <= place.services.clock.now(); });
+  std::erase_if(out.retired,
+                [&](const Retired& r) { return r.at + grace <= place.services.clock.now(); });
   for (const auto& retired : out.retired) {
     auto release = read_release(place.layout, retired.id);
     if (!release) return std::move(release.error());
@@ -115,7 +123,8 @@ Result<bool> tend_environment(const Place& place, bool renew_stat_cache) {
   if (!*record || (*record)->current.empty()) return false;
   auto state = look(place.layout.lock());
   if (!state) return std::move(state.error());
-  if (state->exclusive || state->shared || std::filesystem::exists(place.layout.journal())) return false;
+  if (state->exclusive || state->shared || std::filesystem::exists(place.layout.journal()))
+    return false;
   const std::string looked_at = (*record)->current;
   auto drift = look_for_drift(place, **record, renew_stat_cache);
   if (!drift) return std::move(drift.error());
@@ -123,7 +132,8 @@ Result<bool> tend_environment(const Place& place, bool renew_stat_cache) {
                           (!*drift || (**drift).first == (*record)->drift->first);
   const bool clears = anything_due(**record, place.services.clock.now());
   if (same_drift && !clears) return false;
-  auto lock = EnvironmentLock::try_exclusive(place.layout.lock(), place.services.owner + ", looking it over");
+  auto lock = EnvironmentLock::try_exclusive(place.layout.lock(),
+                                             place.services.owner + ", looking it over");
   if (!lock) return std::move(lock.error());
   if (!*lock || std::filesystem::exists(place.layout.journal())) return false;
   record = read_record(place.layout);  // It may have moved on before the lock was taken.
@@ -154,14 +164,17 @@ Result<void> tend_builds(const HostServices& services, const Site& site) {
     const auto layout = layout_of(site, environment);
     named[layout.root];
     std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(layout.root + "/" + site.name, error)) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(layout.root + "/" + site.name, error)) {
       const EnvironmentLayout other{layout.root, site.name, entry.path().filename()};
       auto record = known_record(other);
       auto journal = read_journal(other);
-      if (!record || !journal) return {};  // What a broken record names is not known: nothing is cleared.
-      if (*journal) return {};             // An operation may be about to name one.
+      if (!record || !journal)
+        return {};              // What a broken record names is not known: nothing is cleared.
+      if (*journal) return {};  // An operation may be about to name one.
       if (!*record) continue;
-      for (const auto& [id, release] : (*record)->releases) named[layout.root].insert(release.build);
+      for (const auto& [id, release] : (*record)->releases)
+        named[layout.root].insert(release.build);
       if (!(*record)->retired.empty()) return {};
     }
   }

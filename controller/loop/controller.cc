@@ -20,11 +20,14 @@ SiteStatus slim(SiteStatus status) {
 }  // namespace
 
 Controller::Controller(std::vector<ManifestSource*> sources, Driver& driver, const Clock& clock,
-                       const Calendar& calendar, Chronicle& chronicle, std::function<double()> jitter,
-                       LoopSettings settings)
-    : driver_(driver), clock_(clock), chronicle_(chronicle),
+                       const Calendar& calendar, Chronicle& chronicle,
+                       std::function<double()> jitter, LoopSettings settings)
+    : driver_(driver),
+      clock_(clock),
+      chronicle_(chronicle),
       reconciler_(driver, clock, calendar, settings.cadence),
-      queue_([this] { return draw(); }), jitter_(std::move(jitter)) {
+      queue_([this] { return draw(); }),
+      jitter_(std::move(jitter)) {
   for (std::size_t i = 0; i < sources.size(); ++i) {
     sources_.push_back({sources[i], settings.intervals[i], {}, {}, {}, clock.now(), false});
   }
@@ -63,17 +66,21 @@ void Controller::take_over(const Controller& old) {
   std::lock(mine, theirs);
   const bool prefixed = sources_.size() > 1;
   if (prefixed != (old.sources_.size() > 1)) return;
-  for (const Source& source : old.sources_) if (source.busy) return;
+  for (const Source& source : old.sources_)
+    if (source.busy) return;
   std::vector<FileChange> left;  // Of sources that are not named any more.
   for (const Source& source : old.sources_) {
-    auto same = std::ranges::find(sources_, source.source->name(), [](const Source& s) { return s.source->name(); });
+    auto same = std::ranges::find(sources_, source.source->name(),
+                                  [](const Source& s) { return s.source->name(); });
     if (same == sources_.end()) {
       for (const auto& file : source.files) left.push_back({file, std::nullopt});
       continue;
     }
     same->files = source.files;
   }
-  fleet_ = left.empty() ? old.fleet_ : std::make_shared<const Fleet>(old.fleet_->with(left, old.fleet_->revision(), ""));
+  fleet_ = left.empty()
+               ? old.fleet_
+               : std::make_shared<const Fleet>(old.fleet_->with(left, old.fleet_->revision(), ""));
   statuses_ = old.statuses_;
   const auto known = fleet_;
   mine.unlock();
@@ -115,17 +122,20 @@ void Controller::poll(Source& source) {
   if (problem != source.problem) {
     const std::string& text = problem.empty() ? source.problem : problem;
     chronicle_.log(problem.empty() ? "info" : "error",
-                   problem.empty() ? "manifests are readable again" : "manifests cannot be read; the last good state stays",
+                   problem.empty() ? "manifests are readable again"
+                                   : "manifests cannot be read; the last good state stays",
                    {{"source", source.source->name()}, {"problem", text}});
-    chronicle_.happened({clock_.now(), "", "", problem.empty() ? "SourceReadable" : "SourceUnreadable",
+    chronicle_.happened({clock_.now(), "", "",
+                         problem.empty() ? "SourceReadable" : "SourceUnreadable",
                          source.source->name() + (problem.empty() ? "" : ": " + problem)});
     source.problem = problem;
   }
   if (changes && *changes) apply(source, std::move(**changes));
   const double jitter = draw();
   std::lock_guard lock(mutex_);
-  source.due = clock_.now() + Duration(static_cast<Duration::rep>(
-                                  static_cast<double>(source.interval.count()) * (0.9 + 0.2 * jitter)));
+  source.due =
+      clock_.now() + Duration(static_cast<Duration::rep>(
+                         static_cast<double>(source.interval.count()) * (0.9 + 0.2 * jitter)));
   source.busy = false;
 }
 
@@ -142,11 +152,14 @@ void Controller::apply(Source& source, ManifestChanges changes) {
     }
   }
   for (const FileChange& change : changes.changes) {
-    if (change.text) source.files.insert(change.path);
-    else source.files.erase(change.path);
+    if (change.text)
+      source.files.insert(change.path);
+    else
+      source.files.erase(change.path);
   }
   const auto before = fleet();
-  const auto after = std::make_shared<const Fleet>(before->with(changes.changes, changes.revision, changes.author));
+  const auto after = std::make_shared<const Fleet>(
+      before->with(changes.changes, changes.revision, changes.author));
   const auto changed = Fleet::changed(*before, *after);
   {
     std::lock_guard lock(mutex_);
@@ -155,15 +168,18 @@ void Controller::apply(Source& source, ManifestChanges changes) {
   const bool first = source.revision.empty();
   source.revision = changes.revision;
   if (changes.rewritten) {
-    chronicle_.happened({clock_.now(), "", "", "SourceRewritten",
-                         source.source->name() + ": the branch was rewritten; now at " + changes.revision});
+    chronicle_.happened(
+        {clock_.now(), "", "", "SourceRewritten",
+         source.source->name() + ": the branch was rewritten; now at " + changes.revision});
   }
   chronicle_.log("info", "manifests changed",
-                 {{"source", source.source->name()}, {"revision", changes.revision},
+                 {{"source", source.source->name()},
+                  {"revision", changes.revision},
                   {"sites", std::to_string(changed.size())}});
   for (const Problem& problem : after->problems()) {
     if (!problem.warning && named.contains(problem.file)) {
-      chronicle_.log("warn", "manifest is broken", {{"source", source.source->name()}, {"problem", to_string(problem)}});
+      chronicle_.log("warn", "manifest is broken",
+                     {{"source", source.source->name()}, {"problem", to_string(problem)}});
     }
   }
   for (const auto& site : changed) queue_.add(site, first ? Lane::routine : Lane::changed);
@@ -194,7 +210,9 @@ void Controller::look_at(const std::string& name) {
   }
   if (look.problem || needs_a_person) return queue_.add_rate_limited(name, clock_.now());
   if (!look.refused.empty()) {  // Busy: by another process, or all workers. That ends soon.
-    return queue_.add_at(name, clock_.now() + refused_pause + refused_pause * static_cast<int>(draw() * 256) / 256, Lane::changed);
+    return queue_.add_at(
+        name, clock_.now() + refused_pause + refused_pause * static_cast<int>(draw() * 256) / 256,
+        Lane::changed);
   }
   queue_.forget(name);
   queue_.add_at(name, look.again, Lane::routine);
@@ -202,20 +220,26 @@ void Controller::look_at(const std::string& name) {
 
 void Controller::note_started(const std::string& site, const Look& look) {
   for (const Step& step : look.started) {
-    chronicle_.log("info", "step started", {{"site", site}, {"environment", step.environment},
-                                            {"actions", describe(step.actions)}, {"because", step.because}});
+    chronicle_.log("info", "step started",
+                   {{"site", site},
+                    {"environment", step.environment},
+                    {"actions", describe(step.actions)},
+                    {"because", step.because}});
     if (step.asked) chronicle_.retried(site, step.environment);
   }
   for (const auto& [step, error] : look.refused) {
-    chronicle_.log("warn", "step refused", {{"site", site}, {"environment", step.environment}, {"error", error.message}});
+    chronicle_.log("warn", "step refused",
+                   {{"site", site}, {"environment", step.environment}, {"error", error.message}});
   }
-  if (!look.bug.empty()) chronicle_.log("error", "bug: planned to break a rule", {{"site", site}, {"rule", look.bug}});
+  if (!look.bug.empty())
+    chronicle_.log("error", "bug: planned to break a rule", {{"site", site}, {"rule", look.bug}});
 }
 
 void Controller::tell(Look& look, const std::optional<SiteStatus>& before) {
   look.status.next_look = look.again;
   look.status.because = look.because;
-  for (const Event& event : events_between(before ? &*before : nullptr, look.status, clock_.now())) {
+  for (const Event& event :
+       events_between(before ? &*before : nullptr, look.status, clock_.now())) {
     chronicle_.happened(event);
   }
   chronicle_.told(look.status, look.plan);

@@ -1,6 +1,6 @@
 #pragma once
-// The loop's body: read what manifests changed, look at the sites that are due, say when to look again.
-// Owns no thread and never sleeps; several threads may call run_one() at once.
+// The loop's body: read what manifests changed, look at the sites that are due, say when to look
+// again. Owns no thread and never sleeps; several threads may call run_one() at once.
 
 #include <atomic>
 #include <functional>
@@ -16,13 +16,14 @@
 namespace tidegate {
 
 struct LoopSettings {
-  std::vector<Duration> intervals;       ///< One for each source, jittered by ±10 %.
+  std::vector<Duration> intervals;  ///< One for each source, jittered by ±10 %.
   Cadence cadence;
 };
 
 class Controller {
  public:
-  /// `jitter` gives numbers in [0, 1), from one thread at a time. Everything outlives the controller.
+  /// `jitter` gives numbers in [0, 1), from one thread at a time. Everything outlives the
+  /// controller.
   Controller(std::vector<ManifestSource*> sources, Driver& driver, const Clock& clock,
              const Calendar& calendar, Chronicle& chronicle, std::function<double()> jitter,
              LoopSettings settings);
@@ -32,9 +33,9 @@ class Controller {
   /// When run_one() next has something to do, as things stand.
   Timestamp next_due() const;
 
-  /// Goes on from the manifests that another one knows, which was shut down; each source is read anew
-  /// and as a whole. Called before run_one(). Does nothing while `old` reads a source, or when files
-  /// of one source would meet those of several.
+  /// Goes on from the manifests that another one knows, which was shut down; each source is read
+  /// anew and as a whole. Called before run_one(). Does nothing while `old` reads a source, or when
+  /// files of one source would meet those of several.
   void take_over(const Controller& old);
 
   /// Something about this site changed. Any thread.
@@ -50,9 +51,9 @@ class Controller {
   struct Source {
     ManifestSource* source;
     Duration interval;
-    std::string revision;                // Read last.
-    std::set<std::string> files;         // With the source's prefix.
-    std::string problem;                 // Told last.
+    std::string revision;         // Read last.
+    std::set<std::string> files;  // With the source's prefix.
+    std::string problem;          // Told last.
     Timestamp due{};
     bool busy = false;
   };
@@ -71,7 +72,7 @@ class Controller {
   Reconciler reconciler_;
   Workqueue queue_;
 
-  mutable std::mutex mutex_;             // For everything below.
+  mutable std::mutex mutex_;  // For everything below.
   std::function<double()> jitter_;
   std::vector<Source> sources_;
   std::shared_ptr<const Fleet> fleet_ = std::make_shared<const Fleet>();

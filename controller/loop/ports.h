@@ -15,9 +15,9 @@ namespace tidegate {
 /// What changed in a source since a revision.
 struct ManifestChanges {
   std::string revision, author;
-  std::vector<FileChange> changes;   ///< Paths relative to the source.
-  bool complete = false;             ///< Names every file there is; what it does not name is gone.
-  bool rewritten = false;            ///< The branch was rewritten since.
+  std::vector<FileChange> changes;  ///< Paths relative to the source.
+  bool complete = false;            ///< Names every file there is; what it does not name is gone.
+  bool rewritten = false;           ///< The branch was rewritten since.
 };
 
 class ManifestSource {
@@ -36,7 +36,8 @@ class Chronicle {
   virtual void told(const SiteStatus& status, const Plan& plan) = 0;
   virtual void happened(const Event& event) = 0;
   virtual void let_go(const std::string& site) = 0;
-  /// The conditions of the last status told, by this or an earlier process; for times of transition.
+  /// The conditions of the last status told, by this or an earlier process; for times of
+  /// transition.
   virtual std::optional<SiteStatus> last(const std::string& site) = 0;
   /// Environments for which `tidegate retry` was asked.
   virtual std::set<std::string> retries(const std::string& site) = 0;

@@ -44,7 +44,7 @@ void keep_only(int line) {
       if (got < 0 && errno != EINTR) break;
       continue;
     }
-    if (message > 0 && count < groups_max) groups[count++] = message;
+    if (message > 1 && count < groups_max) groups[count++] = message;
     if (message < 0)
       count = static_cast<std::size_t>(std::remove(groups, groups + count, -message) - groups);
   }

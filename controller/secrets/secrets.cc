@@ -29,7 +29,8 @@ Result<std::string> Secrets::read(const SecretRef& secret, const std::string& si
   auto refuse = [&](const std::string& why) {
     return Error{ErrorKind::invalid, "secret \"" + secret.name + "\": " + why};
   };
-  if (directory_.empty()) return refuse("there is no secrets directory; give one with --secrets or secretsDirectory");
+  if (directory_.empty())
+    return refuse("there is no secrets directory; give one with --secrets or secretsDirectory");
   if (!plain_name(secret.name)) return refuse("not a name of a file");
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (file < 0) return refuse("cannot read \"" + path + "\": " + std::strerror(errno));
@@ -38,7 +39,8 @@ Result<std::string> Secrets::read(const SecretRef& secret, const std::string& si
   struct stat facts {};
   ssize_t got = 0;
   const bool regular = ::fstat(file, &facts) == 0 && S_ISREG(facts.st_mode);
-  while (regular && (got = ::read(file, buffer, sizeof buffer)) > 0 && value.size() <= secret_bytes_max) {
+  while (regular && (got = ::read(file, buffer, sizeof buffer)) > 0 &&
+         value.size() <= secret_bytes_max) {
     value.append(buffer, static_cast<std::size_t>(got));
   }
   ::close(file);

@@ -14,7 +14,9 @@ using namespace std::chrono_literals;
 std::string any_path(const std::string& text) {
   return text.empty() || text.find('\0') != std::string::npos ? "must be a path" : "";
 }
-std::string any_source_path(const std::string& text) { return text == "." ? "" : wrong_relative_path(text); }
+std::string any_source_path(const std::string& text) {
+  return text == "." ? "" : wrong_relative_path(text);
+}
 
 std::string absolute(const std::string& base, const std::string& path) {
   if (path.empty() || path.starts_with('/')) return path;
@@ -24,24 +26,30 @@ std::string absolute(const std::string& base, const std::string& path) {
 
 std::optional<SourceSettings> source(const Value& value, const std::string& file) {
   SourceSettings out;
-  const Fields fields(value, {"name", "url", "ref", "path", "interval", "credentials", "role"}, {"allow"});
+  const Fields fields(value, {"name", "url", "ref", "path", "interval", "credentials", "role"},
+                      {"allow"});
   if (auto role = fields.find("role")) role->one_of({"platform"}, {"sites"});
   auto name = fields.need("name", "name: fleet");
   auto url = fields.need("url", "url: \"https://git.example.org/fleet.git\"");
-  if (name) if (auto text = name->text(wrong_name)) out.name = *text;
+  if (name)
+    if (auto text = name->text(wrong_name)) out.name = *text;
   if (url) {
     if (auto text = url->text(any_path)) {
       out.url = text->find(':') == std::string::npos ? absolute(file, *text) : *text;
       if (const auto wrong = wrong_repository_url(out.url); !wrong.empty()) url->wrong(wrong);
     }
   }
-  if (auto ref = fields.find("ref")) if (auto text = ref->text(wrong_ref)) out.ref = *text;
-  if (auto path = fields.find("path")) if (auto text = path->text(any_source_path)) out.path = *text;
-  if (auto interval = fields.find("interval")) if (auto length = interval->duration(1s, 24h)) out.interval = *length;
+  if (auto ref = fields.find("ref"))
+    if (auto text = ref->text(wrong_ref)) out.ref = *text;
+  if (auto path = fields.find("path"))
+    if (auto text = path->text(any_source_path)) out.path = *text;
+  if (auto interval = fields.find("interval"))
+    if (auto length = interval->duration(1s, 24h)) out.interval = *length;
   if (auto credentials = fields.find("credentials")) {
     const Fields secret(*credentials, {"secret"});
     if (auto named = secret.need("secret", "secret: git-token")) {
-      if (auto text = named->hidden_text(wrong_secret_name)) out.credentials = SecretRef{*text, SecretRef::Scope::platform};
+      if (auto text = named->hidden_text(wrong_secret_name))
+        out.credentials = SecretRef{*text, SecretRef::Scope::platform};
     }
   }
   return out;
@@ -54,25 +62,32 @@ void read_fields(const Fields& fields, const std::string& file, Configuration& o
       for (const Value& item : *items) {
         if (!item.is_map()) continue;
         auto one = source(item, file);
-        if (!one->name.empty() && !names.insert(one->name).second) item.wrong("\"" + one->name + "\" is the name of two sources");
+        if (!one->name.empty() && !names.insert(one->name).second)
+          item.wrong("\"" + one->name + "\" is the name of two sources");
         out.sources.push_back(std::move(*one));
       }
       if (items->empty()) sources->wrong("must name at least one source");
     }
   }
-  if (auto v = fields.find("secretsDirectory")) if (auto text = v->text(any_path)) out.secrets_directory = absolute(file, *text);
+  if (auto v = fields.find("secretsDirectory"))
+    if (auto text = v->text(any_path)) out.secrets_directory = absolute(file, *text);
   if (auto v = fields.find("state")) {
     if (auto text = v->text(any_path)) {
-      if (text->starts_with("postgresql:")) v->wrong("a store in PostgreSQL is not supported yet; name a file");
+      if (text->starts_with("postgresql:"))
+        v->wrong("a store in PostgreSQL is not supported yet; name a file");
       out.state = absolute(file, *text);
     }
   }
-  if (auto v = fields.find("workers")) if (auto n = v->integer(1, 256)) out.workers = static_cast<int>(*n);
-  if (auto v = fields.find("resync")) if (auto length = v->duration(1s, 24h * 7)) out.resync = *length;
+  if (auto v = fields.find("workers"))
+    if (auto n = v->integer(1, 256)) out.workers = static_cast<int>(*n);
+  if (auto v = fields.find("resync"))
+    if (auto length = v->duration(1s, 24h * 7)) out.resync = *length;
   if (auto v = fields.find("log")) {
     const Fields log(*v, {"level", "format"});
-    if (auto level = log.find("level")) if (auto word = level->one_of({"debug", "info", "warn", "error"})) out.log_level = *word;
-    if (auto format = log.find("format")) if (auto word = format->one_of({"logfmt", "json"})) out.log_json = *word == "json";
+    if (auto level = log.find("level"))
+      if (auto word = level->one_of({"debug", "info", "warn", "error"})) out.log_level = *word;
+    if (auto format = log.find("format"))
+      if (auto word = format->one_of({"logfmt", "json"})) out.log_json = *word == "json";
   }
 }
 
@@ -95,8 +110,10 @@ ConfigurationFile parse_configuration(const std::string& file, const std::string
   }
   const Value root(yaml.documents[0], "", file, out.problems);
   if (!root.is_map()) return out;
-  const Fields fields(root, {"apiVersion", "kind", "sources", "secretsDirectory", "state", "workers", "resync", "log"},
-                      {"listen", "notify"});
+  const Fields fields(
+      root,
+      {"apiVersion", "kind", "sources", "secretsDirectory", "state", "workers", "resync", "log"},
+      {"listen", "notify"});
   if (auto v = fields.need("apiVersion", "apiVersion: tidegate/v1")) v->one_of({"tidegate/v1"});
   if (auto v = fields.need("kind", "kind: Configuration")) v->one_of({"Configuration"});
   read_fields(fields, file, out.configuration);

@@ -1,6 +1,6 @@
 #pragma once
-// The controller's configuration file (CONTRACT § "Configuration file"): read strictly, every problem
-// at once, paths relative to the file made absolute.
+// The controller's configuration file (CONTRACT § "Configuration file"): read strictly, every
+// problem at once, paths relative to the file made absolute.
 
 #include <optional>
 #include <string>
@@ -23,7 +23,7 @@ struct Configuration {
   std::string state = "/var/lib/tidegate/state.db";
   int workers = 4;
   Duration resync = std::chrono::minutes(5);
-  std::string log_level = "info";        ///< debug | info | warn | error
+  std::string log_level = "info";  ///< debug | info | warn | error
   bool log_json = false;
 };
 

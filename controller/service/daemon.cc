@@ -33,8 +33,11 @@ struct Loop {
 
 class Daemon {
  public:
-  Daemon(std::string file, Configuration configuration, std::unique_ptr<Installation> installation, LogLineWriter log)
-      : file_(std::move(file)), configuration_(std::move(configuration)), log_(std::move(log)),
+  Daemon(std::string file, Configuration configuration, std::unique_ptr<Installation> installation,
+         LogLineWriter log)
+      : file_(std::move(file)),
+        configuration_(std::move(configuration)),
+        log_(std::move(log)),
         installation_(std::move(installation)) {}
 
   int run();
@@ -46,7 +49,10 @@ class Daemon {
     std::lock_guard lock(mutex_);
     return loop_;
   }
-  void wake() { ++wishes_; wake_.notify_all(); }
+  void wake() {
+    ++wishes_;
+    wake_.notify_all();
+  }
   void work();
   void tend();
   void every_second();
@@ -60,7 +66,7 @@ class Daemon {
   boost::asio::io_context io_{1};
   std::atomic<bool> stopping_{false};
   std::atomic<unsigned> wishes_{0};
-  std::atomic<Duration> resync_{};       // Of configuration_, which belongs to the thread of io_.
+  std::atomic<Duration> resync_{};  // Of configuration_, which belongs to the thread of io_.
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::shared_ptr<Loop> loop_;
@@ -69,7 +75,9 @@ class Daemon {
 };
 
 void Daemon::wire() {
-  installation_->latest = [this](const std::string& site) { return loop()->controller->fleet()->find(site); };
+  installation_->latest = [this](const std::string& site) {
+    return loop()->controller->fleet()->find(site);
+  };
   installation_->changed = [this](const std::string& site) {
     loop()->controller->look_soon(site);
     wake();
@@ -83,15 +91,17 @@ std::shared_ptr<Loop> Daemon::make_loop() {
   settings.cadence.resync = configuration_.resync;
   std::vector<ManifestSource*> sources;
   for (const auto& source : configuration_.sources) {
-    out->sources.push_back(std::make_unique<GitSource>(source, installation_->secrets, mirrors_beside(configuration_.state)));
+    out->sources.push_back(std::make_unique<GitSource>(source, installation_->secrets,
+                                                       mirrors_beside(configuration_.state)));
     sources.push_back(out->sources.back().get());
     settings.intervals.push_back(source.interval);
   }
   auto jitter = [bits = std::minstd_rand(std::random_device{}())]() mutable {
     return static_cast<double>(bits() - 1) / static_cast<double>(std::minstd_rand::max());
   };
-  out->controller = std::make_unique<Controller>(sources, *installation_->driver, installation_->clock,
-                                                 installation_->calendar, *installation_->history, jitter, settings);
+  out->controller = std::make_unique<Controller>(sources, *installation_->driver,
+                                                 installation_->clock, installation_->calendar,
+                                                 *installation_->history, jitter, settings);
   return out;
 }
 
@@ -100,10 +110,13 @@ int Daemon::run() {
   wire();
   installation_->repositories->run(fetch_threads);
   boost::asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP);
-  std::function<void(const boost::system::error_code&, int)> on_signal = [&](const auto& error, int signal) {
+  std::function<void(const boost::system::error_code&, int)> on_signal = [&](const auto& error,
+                                                                             int signal) {
     if (error) return;
-    if (signal == SIGHUP) reload();
-    else return stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    if (signal == SIGHUP)
+      reload();
+    else
+      return stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     signals.async_wait(on_signal);
   };
   signals.async_wait(on_signal);
@@ -118,7 +131,8 @@ int Daemon::run() {
   std::vector<std::thread> threads;
   for (int i = 0; i < configuration_.workers; ++i) threads.emplace_back([this] { work(); });
   threads.emplace_back([this] { tend(); });
-  log_("info", "controller started", {{"pid", std::to_string(::getpid())}, {"state", configuration_.state}});
+  log_("info", "controller started",
+       {{"pid", std::to_string(::getpid())}, {"state", configuration_.state}});
   io_.run();
   for (auto& thread : threads) thread.join();
   installation_->repositories->stop();
@@ -160,8 +174,11 @@ void Daemon::tend() {
       }
       if (stopping_) return;
       auto news = installation_->driver->tend(*site);
-      if (!news) log_("warn", "a site could not be looked over", {{"site", name}, {"error", news.error().message}});
-      else if (*news) installation_->changed(name);
+      if (!news)
+        log_("warn", "a site could not be looked over",
+             {{"site", name}, {"error", news.error().message}});
+      else if (*news)
+        installation_->changed(name);
     }
     if (fleet->sites().empty()) std::this_thread::sleep_for(100ms);
   }
@@ -179,8 +196,10 @@ void Daemon::every_second() {
   const auto fleet = loop()->controller->fleet();
   installation_->history->set_revision(configuration_.sources.size() == 1 ? fleet->revision() : "");
   if (seconds_++ % 3600 == 0) {
-    auto pruned = installation_->store->prune(installation_->clock.now() - history_kept, operations_kept);
-    if (!pruned) log_("warn", "old history could not be cleared away", {{"error", pruned.error().message}});
+    auto pruned =
+        installation_->store->prune(installation_->clock.now() - history_kept, operations_kept);
+    if (!pruned)
+      log_("warn", "old history could not be cleared away", {{"error", pruned.error().message}});
   }
 }
 
@@ -191,11 +210,13 @@ void Daemon::reload() {
   auto parsed = parse_configuration(file_, text.str());
   if (!in || !parsed.problems.empty()) {
     log_("error", "configuration is broken; the old one stays",
-         {{"problem", parsed.problems.empty() ? "cannot read \"" + file_ + "\"" : to_string(parsed.problems.front())}});
+         {{"problem", parsed.problems.empty() ? "cannot read \"" + file_ + "\""
+                                              : to_string(parsed.problems.front())}});
     return;
   }
   Configuration& fresh = parsed.configuration;
-  if (fresh.state != configuration_.state || fresh.secrets_directory != configuration_.secrets_directory ||
+  if (fresh.state != configuration_.state ||
+      fresh.secrets_directory != configuration_.secrets_directory ||
       fresh.workers != configuration_.workers) {
     log_("warn", "state, secretsDirectory and workers change with a restart only", {});
     fresh.state = configuration_.state;
@@ -223,7 +244,8 @@ int run_daemon(const std::string& file, Configuration configuration) {
   settings.secrets = configuration.secrets_directory;
   settings.owner = "controller, pid " + std::to_string(::getpid());
   settings.workers = static_cast<unsigned>(configuration.workers);
-  for (const auto& source : configuration.sources) settings.repository_interval = std::min(settings.repository_interval, source.interval);
+  for (const auto& source : configuration.sources)
+    settings.repository_interval = std::min(settings.repository_interval, source.interval);
   settings.log = log;
   auto installation = Installation::open(std::move(settings));
   if (!installation) {

@@ -19,8 +19,10 @@ void History::check(Result<void> written) {
     if (problem == broken_) return;
     broken_ = problem;
   }
-  if (problem.empty()) log("info", "history is kept again", {});
-  else log("error", "history cannot be kept", {{"problem", problem}});
+  if (problem.empty())
+    log("info", "history is kept again", {});
+  else
+    log("error", "history cannot be kept", {{"problem", problem}});
 }
 
 void History::log(const char* level, const std::string& message,
@@ -28,16 +30,24 @@ void History::log(const char* level, const std::string& message,
   if (log_) log_(level, message, facts);
 }
 
-void History::told(const SiteStatus& status, const Plan&) { check(store_.put_status(status.name, site_json(status))); }
+void History::told(const SiteStatus& status, const Plan&) {
+  check(store_.put_status(status.name, site_json(status)));
+}
 
 void History::happened(const Event& event) {
-  log("info", "event", {{"site", event.site}, {"environment", event.environment}, {"type", event.type}, {"message", event.message}});
-  check(store_.append_event({0, event.at, event.site, event.environment, event.type, event.message}));
+  log("info", "event",
+      {{"site", event.site},
+       {"environment", event.environment},
+       {"type", event.type},
+       {"message", event.message}});
+  check(
+      store_.append_event({0, event.at, event.site, event.environment, event.type, event.message}));
 }
 
 void History::let_go(const std::string& site) {
   check(store_.remove_status(site));
-  happened({clock_.now(), site, "", "LetGo", "no manifest declares it any more; what is there stays"});
+  happened(
+      {clock_.now(), site, "", "LetGo", "no manifest declares it any more; what is there stays"});
 }
 
 std::optional<SiteStatus> History::last(const std::string& site) {
@@ -48,14 +58,16 @@ std::optional<SiteStatus> History::last(const std::string& site) {
 
 std::set<std::string> History::retries(const std::string& site) {
   std::set<std::string> out;
-  if (auto asked = store_.retries(site)) for (const auto& request : *asked) out.insert(request.environment);
+  if (auto asked = store_.retries(site))
+    for (const auto& request : *asked) out.insert(request.environment);
   return out;
 }
 
 void History::retried(const std::string& site, const std::string& environment) {
   auto taken = store_.take_retry(site, environment);
   if (!taken || !*taken) return;
-  happened({clock_.now(), site, environment, "Retried", "quarantine lifted once for " + (*taken)->who});
+  happened(
+      {clock_.now(), site, environment, "Retried", "quarantine lifted once for " + (*taken)->who});
 }
 
 OperationRecord& History::record(const std::string& id) {
@@ -75,8 +87,18 @@ void History::started(const Started& operation) {
   {
     std::lock_guard lock(mutex_);
     OperationRecord& r = running_[operation.id];
-    r = {operation.id, operation.site, operation.environment, operation.actions, operation.revision,
-         operation.author, operation.at, {}, "", "", "queued", {}};
+    r = {operation.id,
+         operation.site,
+         operation.environment,
+         operation.actions,
+         operation.revision,
+         operation.author,
+         operation.at,
+         {},
+         "",
+         "",
+         "queued",
+         {}};
     copy = r;
   }
   check(store_.put_operation(copy));
@@ -126,10 +148,14 @@ void History::ended(const std::string& id, const std::string& result, const std:
   }
   check(store_.put_operation(copy));
   if (watcher_.changed) watcher_.changed(copy);
-  const char* type = result == "succeeded" ? "Succeeded" : result == "undone" ? "Undone" : result == "failed" ? "Failed" : "Parked";
+  const char* type = result == "succeeded" ? "Succeeded"
+                     : result == "undone"  ? "Undone"
+                     : result == "failed"  ? "Failed"
+                                           : "Parked";
   std::string verbs;
   for (const auto& action : copy.actions) verbs += (verbs.empty() ? "" : ", ") + action;
-  happened({clock_.now(), copy.site, copy.environment, type, verbs + (message.empty() ? "" : ": " + message)});
+  happened({clock_.now(), copy.site, copy.environment, type,
+            verbs + (message.empty() ? "" : ": " + message)});
 }
 
 std::optional<std::string> History::recall(const std::string& root) {
@@ -137,9 +163,13 @@ std::optional<std::string> History::recall(const std::string& root) {
   return value ? *value : std::nullopt;
 }
 
-void History::remember(const std::string& root, const std::string& id) { check(store_.remember(root_prefix + root, id)); }
+void History::remember(const std::string& root, const std::string& id) {
+  check(store_.remember(root_prefix + root, id));
+}
 
-void History::set_revision(const std::string& revision) { check(store_.remember("revision", revision)); }
+void History::set_revision(const std::string& revision) {
+  check(store_.remember("revision", revision));
+}
 
 std::vector<OperationRecord> History::failed() const {
   std::lock_guard lock(mutex_);

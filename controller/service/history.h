@@ -15,8 +15,9 @@
 namespace tidegate {
 
 /// Where lines for operators go: level, message, facts.
-using LogLineWriter = std::function<void(const char* level, const std::string& message,
-                                         const std::vector<std::pair<std::string, std::string>>& facts)>;
+using LogLineWriter =
+    std::function<void(const char* level, const std::string& message,
+                       const std::vector<std::pair<std::string, std::string>>& facts)>;
 /// Who else wants to know how an operation goes on (a terminal). May be empty.
 struct OperationWatcher {
   std::function<void(const OperationRecord&)> changed;
@@ -58,10 +59,10 @@ class History : public Chronicle, public OperationLog, public RootMemory {
   const Clock& clock_;
   const LogLineWriter log_;
   const OperationWatcher watcher_;
-  mutable std::mutex mutex_;                 // For everything below.
+  mutable std::mutex mutex_;  // For everything below.
   std::map<std::string, OperationRecord> running_;
   std::vector<OperationRecord> failed_;
-  std::string broken_;                       // The store's last error, told once.
+  std::string broken_;  // The store's last error, told once.
 };
 
 }  // namespace tidegate

@@ -21,7 +21,9 @@ Result<std::unique_ptr<Installation>> Installation::open(InstallationSettings se
   out->history = std::make_unique<History>(*out->store, out->clock, settings.log, settings.watcher);
   out->repositories = std::make_unique<Repositories>(
       out->secrets, Repositories::Mode::refresh, settings.repository_interval, out->clock,
-      [self](const std::string& site) { if (self->changed) self->changed(site); },
+      [self](const std::string& site) {
+        if (self->changed) self->changed(site);
+      },
       [self](const std::string& mirrors) {
         return claim_and_remember(*self->history, RootLayout::of_mirrors(mirrors).root);
       });
@@ -36,7 +38,9 @@ Result<std::unique_ptr<Installation>> Installation::open(InstallationSettings se
                         [self](const Site& site, const Step& step, const std::string& operation) {
                           return self->gate(site, step, operation);
                         },
-                        [self](const std::string& site) { if (self->changed) self->changed(site); }};
+                        [self](const std::string& site) {
+                          if (self->changed) self->changed(site);
+                        }};
   out->driver = std::make_unique<HostDriver>(std::move(services), settings.workers);
   return out;
 }
@@ -46,12 +50,14 @@ Installation::~Installation() {
   if (driver) driver->shut_down();
 }
 
-std::optional<Refusal> Installation::gate(const Site& site, const Step& step, const std::string& operation) {
+std::optional<Refusal> Installation::gate(const Site& site, const Step& step,
+                                          const std::string& operation) {
   const auto newest = latest ? latest(site.name) : nullptr;
   if (latest && !newest) return Refusal{"no manifest declares " + site.name + " any more", true};
   const Site& now_declared = newest ? *newest : site;
   auto observed = driver->observe(now_declared);
-  if (!observed) return Refusal{std::move(observed.error()).within("observe " + site.name).message, false};
+  if (!observed)
+    return Refusal{std::move(observed.error()).within("observe " + site.name).message, false};
   const Timestamp now = clock.now();
   if (auto hold = held_now(now_declared, *observed, step, now)) {
     return Refusal{"held " + hold->reason + ": " + hold->message, true};
@@ -64,7 +70,8 @@ std::optional<Refusal> Installation::gate(const Site& site, const Step& step, co
 
 std::string default_state() {
   if (::geteuid() == 0) return "/var/lib/tidegate/state.db";
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/') return std::string(state) + "/tidegate/state.db";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/')
+    return std::string(state) + "/tidegate/state.db";
   const char* home = std::getenv("HOME");
   return std::string(home ? home : "/tmp") + "/.local/state/tidegate/state.db";
 }
@@ -101,11 +108,14 @@ struct Observer::Parts {
 Observer::Observer(const std::string& state, Secrets secrets) : parts_(std::make_unique<Parts>()) {
   std::error_code error;
   if (std::filesystem::exists(state, error)) {
-    if (auto store = open_store(state, StoreMode::read_only)) parts_->memory.store = std::move(*store);
+    if (auto store = open_store(state, StoreMode::read_only))
+      parts_->memory.store = std::move(*store);
   }
   parts_->repositories = std::make_unique<Repositories>(secrets, Repositories::Mode::look_up,
                                                         std::chrono::hours(1), clock, nullptr);
-  HostServices services{clock, secrets, *parts_->repositories, parts_->memory, parts_->memory, "plan", state, false, {}, {}};
+  HostServices services{
+      clock, secrets, *parts_->repositories, parts_->memory, parts_->memory, "plan", state, false,
+      {},    {}};
   parts_->driver = std::make_unique<HostDriver>(std::move(services), 1);
 }
 Observer::~Observer() = default;

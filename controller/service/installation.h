@@ -14,12 +14,12 @@
 namespace tidegate {
 
 struct InstallationSettings {
-  std::string state;                    ///< The store's file.
-  std::string secrets;                  ///< Directory; "" for none.
-  std::string owner;                    ///< "apply, pid 812".
+  std::string state;    ///< The store's file.
+  std::string secrets;  ///< Directory; "" for none.
+  std::string owner;    ///< "apply, pid 812".
   unsigned workers = 4;
   Duration repository_interval = std::chrono::seconds(15);
-  bool runs_once = false;               ///< Leaves no trace below a root where nothing is to be done.
+  bool runs_once = false;  ///< Leaves no trace below a root where nothing is to be done.
   LogLineWriter log;
   OperationWatcher watcher;
 };
@@ -48,7 +48,8 @@ class Installation {
   std::optional<Refusal> gate(const Site& site, const Step& step, const std::string& operation);
 };
 
-/// Where the store is when nobody says: /var/lib/tidegate for root, the user's state directory else.
+/// Where the store is when nobody says: /var/lib/tidegate for root, the user's state directory
+/// else.
 std::string default_state();
 /// Below it, bare mirrors of manifest repositories.
 std::string mirrors_beside(const std::string& state);

@@ -13,12 +13,15 @@ std::string text_of(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
-Json or_null(const std::optional<Timestamp>& time) { return time ? Json(to_rfc3339(*time)) : Json(); }
+Json or_null(const std::optional<Timestamp>& time) {
+  return time ? Json(to_rfc3339(*time)) : Json();
+}
 Json or_null(const std::optional<CommitId>& commit) { return commit ? Json(commit->hex) : Json(); }
 
 Json content_json(const ContentSpec& c) {
   Json include = Json::array();
-  for (Part part : parts) if (c.includes(part)) include.push_back(to_string(part));
+  for (Part part : parts)
+    if (c.includes(part)) include.push_back(to_string(part));
   return {{"source", to_string(c.source)}, {"generation", c.generation}, {"include", include}};
 }
 
@@ -26,20 +29,29 @@ Json stamp_json(const ObservedEnvironment& seen, Part part) {
   auto it = seen.content.find(part);
   if (!seen.exists || it == seen.content.end()) return Json();
   const Stamp& s = it->second.stamp;
-  return {{"source", to_string(s.source)}, {"generation", s.generation}, {"takenAt", or_null(s.taken_at)}, {"sanitizer", nullptr}};
+  return {{"source", to_string(s.source)},
+          {"generation", s.generation},
+          {"takenAt", or_null(s.taken_at)},
+          {"sanitizer", nullptr}};
 }
 
 Json observed_json(const ObservedEnvironment& seen) {
   Json content = Json::object();
   for (Part part : parts) content[to_string(part)] = stamp_json(seen, part);
-  return {{"commit", or_null(seen.commit)}, {"release", or_null(seen.release)}, {"healthy", seen.exists && seen.healthy},
-          {"drifted", seen.drifted}, {"content", content}};
+  return {{"commit", or_null(seen.commit)},
+          {"release", or_null(seen.release)},
+          {"healthy", seen.exists && seen.healthy},
+          {"drifted", seen.drifted},
+          {"content", content}};
 }
 
 Json conditions_json(const std::vector<Condition>& conditions) {
   Json out = Json::array();
   for (const auto& c : conditions) {
-    out.push_back({{"type", c.type}, {"status", c.status}, {"reason", c.reason}, {"message", c.message},
+    out.push_back({{"type", c.type},
+                   {"status", c.status},
+                   {"reason", c.reason},
+                   {"message", c.message},
                    {"lastTransitionTime", to_rfc3339(c.last_transition)}});
   }
   return out;
@@ -47,9 +59,12 @@ Json conditions_json(const std::vector<Condition>& conditions) {
 
 Json operation_json(const std::optional<Operation>& operation) {
   if (!operation || operation->as_source) return Json();
-  return {{"id", operation->id}, {"actions", operation->actions}, {"phase", operation->phase},
+  return {{"id", operation->id},
+          {"actions", operation->actions},
+          {"phase", operation->phase},
           {"startedAt", to_rfc3339(operation->started_at)},
-          {"percent", operation->percent ? Json(*operation->percent) : Json()}, {"owner", operation->owner}};
+          {"percent", operation->percent ? Json(*operation->percent) : Json()},
+          {"owner", operation->owner}};
 }
 
 Json hold_json(const Hold& hold) {
@@ -59,10 +74,15 @@ Json hold_json(const Hold& hold) {
 Json environment_json(const EnvironmentStatus& e, const SiteStatus& status) {
   Json holds = Json::array();
   for (const auto& hold : e.holds) holds.push_back(hold_json(hold));
-  return {{"name", e.name}, {"stage", e.stage},
-          {"desired", {{"commit", or_null(e.desired_commit)}, {"content", content_json(e.desired_content)}}},
-          {"observed", observed_json(e.observed)}, {"conditions", conditions_json(e.conditions)},
-          {"operation", operation_json(e.observed.operation)}, {"holds", holds}, {"warnings", e.warnings},
+  return {{"name", e.name},
+          {"stage", e.stage},
+          {"desired",
+           {{"commit", or_null(e.desired_commit)}, {"content", content_json(e.desired_content)}}},
+          {"observed", observed_json(e.observed)},
+          {"conditions", conditions_json(e.conditions)},
+          {"operation", operation_json(e.observed.operation)},
+          {"holds", holds},
+          {"warnings", e.warnings},
           {"nextLook", {{"at", to_rfc3339(status.next_look)}, {"because", status.because}}}};
 }
 
@@ -124,15 +144,18 @@ Json basis_json(const PlannedSite& p) {
   Json held = Json::array();
   for (const auto& hold : p.plan->held) held.push_back({hold.environment, hold.reason});
   Json ready = Json::array(), waiting = Json::array();
-  for (const auto& step : p.plan->ready) ready.push_back({step.environment, actions_json(step.actions)});
+  for (const auto& step : p.plan->ready)
+    ready.push_back({step.environment, actions_json(step.actions)});
   for (const auto& w : p.plan->waiting) waiting.push_back({w.environment, actions_json(w.actions)});
-  return {{"site", p.site->name}, {"digest", p.site->digest}, {"desired", desired}, {"observed", environments},
-          {"ready", ready}, {"waiting", waiting}, {"held", held}};
+  return {{"site", p.site->name}, {"digest", p.site->digest},
+          {"desired", desired},   {"observed", environments},
+          {"ready", ready},       {"waiting", waiting},
+          {"held", held}};
 }
 
 Condition condition_from(const Json& j) {
-  return {j.at("type").get<std::string>(), j.at("status").get<std::string>(), j.at("reason").get<std::string>(),
-          j.at("message").get<std::string>(),
+  return {j.at("type").get<std::string>(), j.at("status").get<std::string>(),
+          j.at("reason").get<std::string>(), j.at("message").get<std::string>(),
           parse_rfc3339(j.at("lastTransitionTime").get<std::string>()).value_or(Timestamp{})};
 }
 
@@ -141,8 +164,11 @@ Condition condition_from(const Json& j) {
 std::string site_json(const SiteStatus& status) {
   Json environments = Json::array();
   for (const auto& e : status.environments) environments.push_back(environment_json(e, status));
-  return text_of({{"name", status.name}, {"revision", or_null(status.revision)}, {"launched", status.launched},
-                  {"conditions", conditions_json(status.conditions)}, {"environments", environments}});
+  return text_of({{"name", status.name},
+                  {"revision", or_null(status.revision)},
+                  {"launched", status.launched},
+                  {"conditions", conditions_json(status.conditions)},
+                  {"environments", environments}});
 }
 
 std::string status_json(const std::string& revision, const std::vector<std::string>& sites) {
@@ -180,35 +206,58 @@ std::string plan_id(const std::vector<PlannedSite>& sites) {
 }
 
 std::string plan_json(const std::vector<PlannedSite>& sites) {
-  Json ready = Json::array(), waiting = Json::array(), held = Json::array(), warnings = Json::array(), problems = Json::array();
+  Json ready = Json::array(), waiting = Json::array(), held = Json::array(),
+       warnings = Json::array(), problems = Json::array();
   bool converged = true;
   for (const auto& p : sites) {
     converged = converged && p.plan->converged() && p.problem.empty();
     if (!p.problem.empty()) problems.push_back({{"site", p.site->name}, {"message", p.problem}});
     for (const auto& s : p.plan->ready) {
-      ready.push_back({{"site", p.site->name}, {"environment", s.environment}, {"actions", actions_json(s.actions)}, {"because", s.because}});
+      ready.push_back({{"site", p.site->name},
+                       {"environment", s.environment},
+                       {"actions", actions_json(s.actions)},
+                       {"because", s.because}});
     }
     for (const auto& w : p.plan->waiting) {
-      waiting.push_back({{"site", p.site->name}, {"environment", w.environment}, {"actions", actions_json(w.actions)},
-                         {"because", w.because}, {"until", or_null(w.until)}});
+      waiting.push_back({{"site", p.site->name},
+                         {"environment", w.environment},
+                         {"actions", actions_json(w.actions)},
+                         {"because", w.because},
+                         {"until", or_null(w.until)}});
     }
     for (const auto& h : p.plan->held) {
-      held.push_back({{"site", p.site->name}, {"environment", or_null(h.environment)}, {"reason", h.reason},
-                      {"message", h.message}, {"opensAt", or_null(h.opens_at)}});
+      held.push_back({{"site", p.site->name},
+                      {"environment", or_null(h.environment)},
+                      {"reason", h.reason},
+                      {"message", h.message},
+                      {"opensAt", or_null(h.opens_at)}});
     }
-    for (const auto& w : p.plan->warnings) warnings.push_back({{"site", p.site->name}, {"message", w}});
+    for (const auto& w : p.plan->warnings)
+      warnings.push_back({{"site", p.site->name}, {"message", w}});
   }
-  return text_of({{"id", plan_id(sites)}, {"converged", converged}, {"ready", ready}, {"waiting", waiting},
-                  {"held", held}, {"warnings", warnings}, {"problems", problems}}, 1);
+  return text_of({{"id", plan_id(sites)},
+                  {"converged", converged},
+                  {"ready", ready},
+                  {"waiting", waiting},
+                  {"held", held},
+                  {"warnings", warnings},
+                  {"problems", problems}},
+                 1);
 }
 
 std::string history_json(const std::vector<OperationRecord>& operations) {
   Json list = Json::array();
   for (const auto& o : operations) {
-    list.push_back({{"id", o.id}, {"site", o.site}, {"environment", o.environment}, {"actions", o.actions},
-                    {"manifestRevision", or_null(o.manifest_revision)}, {"author", or_null(o.author)},
-                    {"startedAt", to_rfc3339(o.started_at)}, {"endedAt", or_null(o.ended_at)},
-                    {"result", or_null(o.result)}, {"message", o.message}});
+    list.push_back({{"id", o.id},
+                    {"site", o.site},
+                    {"environment", o.environment},
+                    {"actions", o.actions},
+                    {"manifestRevision", or_null(o.manifest_revision)},
+                    {"author", or_null(o.author)},
+                    {"startedAt", to_rfc3339(o.started_at)},
+                    {"endedAt", or_null(o.ended_at)},
+                    {"result", or_null(o.result)},
+                    {"message", o.message}});
   }
   return text_of({{"operations", list}}, 1);
 }
@@ -216,7 +265,11 @@ std::string history_json(const std::vector<OperationRecord>& operations) {
 std::string events_json(const std::vector<EventRecord>& events) {
   Json list = Json::array();
   for (const auto& e : events) {
-    list.push_back({{"at", to_rfc3339(e.at)}, {"site", e.site}, {"environment", or_null(e.environment)}, {"type", e.type}, {"message", e.message}});
+    list.push_back({{"at", to_rfc3339(e.at)},
+                    {"site", e.site},
+                    {"environment", or_null(e.environment)},
+                    {"type", e.type},
+                    {"message", e.message}});
   }
   return text_of({{"events", list}}, 1);
 }

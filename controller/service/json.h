@@ -22,7 +22,7 @@ struct PlannedSite {
   const Site* site;
   const ObservedSite* observed;
   const Plan* plan;
-  std::string problem;                 ///< It could not be observed.
+  std::string problem;  ///< It could not be observed.
 };
 /// "sha256:…" of desired, observed and actions of these sites.
 std::string plan_id(const std::vector<PlannedSite>& sites);

@@ -11,7 +11,8 @@ using namespace std::chrono_literals;
 constexpr Duration transfer_deadline = 2min;  // Manifests are small.
 
 ManifestChanges to_changes(Snapshot snapshot) {
-  return {snapshot.commit.hex, snapshot.author, std::move(snapshot.changes), snapshot.complete, snapshot.rewritten};
+  return {snapshot.commit.hex, snapshot.author, std::move(snapshot.changes), snapshot.complete,
+          snapshot.rewritten};
 }
 
 }  // namespace
@@ -29,7 +30,8 @@ Result<std::optional<ManifestChanges>> GitSource::changed_since(const std::strin
   auto mirror = this->mirror();
   if (!mirror) return std::move(mirror.error());
   GitManifests manifests(std::move(*mirror), settings_.ref, settings_.path);
-  auto snapshot = manifests.changed_since(revision.empty() ? std::nullopt : std::optional(CommitId{revision}));
+  auto snapshot =
+      manifests.changed_since(revision.empty() ? std::nullopt : std::optional(CommitId{revision}));
   if (!snapshot) return std::move(snapshot.error());
   if (!*snapshot) return std::optional<ManifestChanges>{};
   return std::optional(to_changes(std::move(**snapshot)));

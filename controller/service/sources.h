@@ -13,7 +13,8 @@ namespace tidegate {
 
 class GitSource : public ManifestSource {
  public:
-  /// Mirrors are kept below `mirrors`. Secrets are read at each look, so that a changed token works.
+  /// Mirrors are kept below `mirrors`. Secrets are read at each look, so that a changed token
+  /// works.
   GitSource(SourceSettings settings, Secrets secrets, std::string mirrors);
   std::string name() const override { return settings_.name; }
   Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override;
@@ -27,7 +28,9 @@ class GitSource : public ManifestSource {
 };
 
 /// The revision and author of the commit that a directory's work tree is at; "" outside of one.
-struct DirectoryRevision { std::string revision, author; };
+struct DirectoryRevision {
+  std::string revision, author;
+};
 DirectoryRevision revision_of(const std::string& directory);
 
 /// A directory or "URL@REF" of manifests, read once. `mirrors`: where a git URL is fetched to.

@@ -82,7 +82,7 @@ class Server:
         if ROOT:
             shutil.chown(self.dir, "mysql", "mysql")
         data, more = os.path.join(self.dir, "data"), ["--user=mysql"] if ROOT else []
-        path = {**os.environ, "PATH": os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"}
+        path = {**os.environ, "PATH": os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin", "TMPDIR": self.dir}
         subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db",
                         f"--auth-root-socket-user={user}", *more], check=True, env=path, stdout=subprocess.DEVNULL)
         with open(os.path.join(self.dir, "log"), "wb") as log:

@@ -11,6 +11,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,8 +30,10 @@ class MariaDbTestServer {
     return server.get();
   }
   ~MariaDbTestServer() {
-    ::kill(process_, SIGKILL);
-    ::waitpid(process_, nullptr, 0);
+    if (process_ > 0) {  // -1 would be every process of the machine.
+      ::kill(process_, SIGKILL);
+      ::waitpid(process_, nullptr, 0);
+    }
     std::filesystem::remove_all(directory_);
   }
 
@@ -54,16 +58,20 @@ class MariaDbTestServer {
     char name[] = "/tmp/tidegate-mariadb-XXXXXX";
     std::unique_ptr<MariaDbTestServer> server(new MariaDbTestServer(::mkdtemp(name)));
     const std::string data = server->directory_ + "/data";
+    // A server that starts clears its own TMPDIR of temporary tables: also those of a neighbour.
+    const std::string apart = "TMPDIR=" + server->directory_ + " ";
     const std::string user = ::geteuid() == 0 ? " --user=root" : "";
-    if (std::system(("mariadb-install-db --no-defaults --auth-root-authentication-method=normal "
+    if (std::system((apart +
+                     "mariadb-install-db --no-defaults --auth-root-authentication-method=normal "
                      "--skip-test-db --datadir=" +
                      data + user + " >" + server->directory_ + "/install.log 2>&1")
                         .c_str()) != 0)
-      return nullptr;
+      return failed(*server, "/install.log");
     server->process_ = ::fork();
     if (server->process_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       const std::string command =
+          apart +
           "exec /usr/sbin/mariadbd --no-defaults --skip-networking --event-scheduler=ON "
           "--innodb-buffer-pool-size=128M --innodb-flush-log-at-trx-commit=0 --datadir=" +
           data + " --socket=" + server->directory_ + "/socket --pid-file=" + server->directory_ +
@@ -75,6 +83,11 @@ class MariaDbTestServer {
       if (MariaDbConnection::open(server->settings("root"), "")) return server;
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
+    return failed(*server, "/server.log");
+  }
+
+  static std::nullptr_t failed(const MariaDbTestServer& server, const std::string& log) {
+    std::cerr << std::ifstream(server.directory_ + log).rdbuf() << std::endl;
     return nullptr;
   }
 
