@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "reconcilers/policies.h"
 #include "schemas/digest.h"
 
 namespace tidegate {
@@ -22,6 +23,41 @@ Resolved named_ref(const std::string& what, const std::string& name, const std::
       {},
       what + " \"" + name + "\" is not in " + site.repository.url + "; push it, or name another",
       false};
+}
+
+/// What was proven there, the last proof first: going back to a commit takes those it leaves out of
+/// the way.
+std::vector<CommitId> newest_first(const ObservedEnvironment& seen) {
+  std::vector<CommitId> commits;
+  for (const auto& [commit, proof] : seen.proven) commits.push_back(commit);
+  auto key = [&](const CommitId& c) {
+    return std::pair(c == seen.last_proven, seen.proven.at(c).turn);
+  };
+  std::ranges::stable_sort(commits, std::ranges::greater(), key);
+  return commits;
+}
+
+Resolved follow(const Environment& environment, const std::string& from, const Site& site,
+                const ObservedSite& observed, Timestamp now) {
+  const ObservedEnvironment& below = observed_of(observed, from);
+  if (!below.last_proven) return {{}, from + " has proven no commit yet", true};
+  Resolved out{below.last_proven, {}, false};
+  if (!site.governance) return out;
+  std::optional<CommitId> next;
+  for (const CommitId& commit : newest_first(below)) {
+    auto verdicts = judge_proofs(site, observed, environment, commit, now);
+    const auto held = strictest(verdicts);
+    if (!held) {
+      out.commit = commit;
+      return out;
+    }
+    if (!held->opens_at || (out.next_at && *out.next_at <= *held->opens_at)) continue;
+    next = commit;
+    out.next_at = held->opens_at;
+    out.soaking = std::move(verdicts);
+  }
+  if (next) out.commit = next;
+  return out;
 }
 
 bool same_origin(const Stamp& stamp, const ContentSpec& want) {
@@ -87,7 +123,8 @@ const ObservedPart& part_of(const ObservedEnvironment& seen, Part part) {
   return it == seen.content.end() ? nothing : it->second;
 }
 
-Resolved resolve(const CodeTarget& target, const Site& site, const ObservedSite& observed) {
+Resolved resolve(const Environment& environment, const Site& site, const ObservedSite& observed,
+                 Timestamp now) {
   return std::visit(
       Match{[&](const CommitId& commit) -> Resolved {
               if (!observed.missing_commits.contains(commit)) return {commit, {}, false};
@@ -104,12 +141,10 @@ Resolved resolve(const CodeTarget& target, const Site& site, const ObservedSite&
             [&](const BranchName& branch) {
               return named_ref("branch", branch.text, "refs/heads/" + branch.text, site, observed);
             },
-            [&](const ProvenIn& from) -> Resolved {
-              const auto& proven = observed_of(observed, from.environment).last_proven;
-              if (proven) return {proven, {}, false};
-              return {{}, from.environment + " has proven no commit yet", true};
+            [&](const ProvenIn& from) {
+              return follow(environment, from.environment, site, observed, now);
             }},
-      target);
+      environment.code);
 }
 
 std::optional<Timestamp> last_due(const Refresh& refresh, Timestamp taken_at,
@@ -137,7 +172,7 @@ EnvironmentDiff diff(const Site& site, const Environment& environment, const Obs
                      const Calendar& calendar, Timestamp now) {
   EnvironmentDiff out;
   const ObservedEnvironment& seen = observed_of(observed, environment.name);
-  out.code.want = resolve(environment.code, site, observed);
+  out.code.want = resolve(environment, site, observed, now);
   if (!seen.exists) {
     out.code.cause = CodeCause::created;
     return out;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "reconcilers/driver.h"
+#include "reconcilers/plan.h"
 #include "reconcilers/state.h"
 
 namespace tidegate {
@@ -15,8 +16,14 @@ struct Resolved {
   std::optional<CommitId> commit;
   std::string problem;           ///< "" with a commit.
   bool comes_by_itself = false;  ///< The problem may end without a person.
+  /// Of `from`: what rules about proofs say of the newer commit that they let in next, and when.
+  std::vector<Verdict> soaking{};
+  std::optional<Timestamp> next_at{};
 };
-Resolved resolve(const CodeTarget& target, const Site& site, const ObservedSite& observed);
+/// `from` stands for the newest commit that the rules about proofs let in; when they let none in,
+/// for the one that they will let in first.
+Resolved resolve(const Environment& environment, const Site& site, const ObservedSite& observed,
+                 Timestamp now);
 
 enum class CodeCause : std::uint8_t { none, created, commit, inputs, drift, unhealthy };
 struct CodeDifference {

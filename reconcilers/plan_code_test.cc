@@ -39,7 +39,7 @@ TEST_F(PlanCodeTest, FollowsWhatWasProvenLastBelow) {
   want("test").code = ProvenIn{"dev"};
   want("dev").code = c2;
   seen("dev").commit = c2;
-  seen("dev").proven = {c1, c2, c3};
+  seen("dev").proven = {{c1, {}}, {c2, {}}, {c3, {}}};
   seen("dev").last_proven = c2;
   EXPECT_EQ(planned(), "ready test: promote 2222222 | runs 1111111\n");
 }
@@ -83,7 +83,7 @@ TEST_F(PlanCodeTest, HoldsWhatTheStageBelowHasNotProven) {
 }
 
 TEST_F(PlanCodeTest, AStageIsNotSkippedThoughALowerOneHasProvenIt) {
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   want("live").code = c2;
   EXPECT_EQ(planned(),
             "held live NotProven: 2222222 has not been proven in test; let test run it first\n");
@@ -91,7 +91,7 @@ TEST_F(PlanCodeTest, AStageIsNotSkippedThoughALowerOneHasProvenIt) {
 
 TEST_F(PlanCodeTest, AStageWithoutADocumentStillCounts) {
   site.environments.erase("test");
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   want("live").code = c2;
   EXPECT_EQ(planned(),
             "held live NotProven: 2222222 has not been proven in test; let test run it first\n");
@@ -135,7 +135,7 @@ TEST_F(PlanCodeTest, HoldsWhatAStageBelowHasInQuarantine) {
 
 TEST_F(PlanCodeTest, GoesBackToAKeptReleaseWithoutUpdate) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   seen("live").kept = {{"9", c1, "old inputs", {{Part::databases, "1"}, {Part::files, "1"}}, true},
                        {"8", c1, "inputs", {{Part::databases, "0"}, {Part::files, "1"}}, true},
                        {"7", c1, "inputs", {{Part::databases, "1"}, {Part::files, "1"}}, false},
@@ -145,13 +145,13 @@ TEST_F(PlanCodeTest, GoesBackToAKeptReleaseWithoutUpdate) {
 
 TEST_F(PlanCodeTest, BuildsAgainWhatIsNotKept) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   EXPECT_EQ(planned(), "ready live: promote 1111111 | runs 2222222 | no update\n");
 }
 
 TEST_F(PlanCodeTest, UpdatesWhereACommitNeverRanOnThisContent) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   seen("live").ran_on[c1] = {"0"};
   EXPECT_EQ(planned(), "ready live: promote 1111111 | runs 2222222\n");
   want("live").deploy.update = false;
@@ -160,7 +160,7 @@ TEST_F(PlanCodeTest, UpdatesWhereACommitNeverRanOnThisContent) {
 
 TEST_F(PlanCodeTest, WarnsWhenOnlyTheCodeGoesBack) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   seen("live").updated_since = true;
   EXPECT_EQ(planned(),
             "ready live: promote 1111111 | runs 2222222 | no update\n"
@@ -170,7 +170,7 @@ TEST_F(PlanCodeTest, WarnsWhenOnlyTheCodeGoesBack) {
 
 TEST_F(PlanCodeTest, DoesNotWarnWhenTheDatabasesAreReplacedToo) {
   seen("test").commit = c2;
-  seen("test").proven = {c1, c2};
+  seen("test").proven = {{c1, {}}, {c2, {}}};
   seen("test").updated_since = true;
   want_content("test", ContentSource::from("live"), 1);
   EXPECT_EQ(

@@ -94,7 +94,7 @@ TEST_F(PlanContentTest, ARevertOfCodeAndContentSwitchesToTheKeptRelease) {
   has_content("test", live, 8);
   for (Part p : parts) part("test", p).kept = {{"k7", {live, 7, {}, noon}}};
   seen("test").commit = c2;
-  seen("test").proven = {c1, c2};
+  seen("test").proven = {{c1, {}}, {c2, {}}};
   seen("test").ran_on[c1] = {"k7"};
   seen("test").kept = {{"4", c1, "inputs", {{Part::databases, "k7"}, {Part::files, "k7"}}, true}};
   EXPECT_EQ(
@@ -160,7 +160,7 @@ TEST_F(PlanContentTest, OnePartGoesOnWhenTheOtherIsHeld) {
 }
 
 TEST_F(PlanContentTest, CodeAndContentAreOneStep) {
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   want("test").code = c2;
   want_content("test", live, 1);
   EXPECT_EQ(
@@ -226,7 +226,7 @@ TEST_F(PlanContentTest, TwoSyncsMayReadOneSourceTogether) {
 
 TEST_F(PlanContentTest, ASourceThatIsReadIsNotWrittenTo) {
   want("live").code = c2;
-  seen("test").proven.insert(c2);
+  seen("test").proven[c2];
   is_busy("live", true);
   EXPECT_EQ(planned(), "waiting live: promote 2222222 | until nothing copies from live any more\n");
 }
@@ -234,7 +234,7 @@ TEST_F(PlanContentTest, ASourceThatIsReadIsNotWrittenTo) {
 TEST_F(PlanContentTest, ASourceThatThisPlanReadsIsNotWrittenTo) {
   want_content("dev", live, 1);
   want("live").code = c2;
-  seen("test").proven.insert(c2);
+  seen("test").proven[c2];
   EXPECT_EQ(
       planned(),
       "ready dev: sync databases from live (generation 1), sync files from live (generation 1) | "
@@ -391,7 +391,7 @@ TEST_F(PlanContentTest, NewFilesUnderWhichTheCodeHasTrackedOnesAreHeld) {
 
 TEST_F(PlanContentTest, AKeptReleaseWithoutTheNewDatabaseIsNotReused) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   seen("live").kept = {{"6", c1, "inputs", {{Part::databases, "1"}, {Part::files, "1"}}, true}};
   site.databases.push_back({"search", Engine::sqlite});
   for (const char* e : {"dev", "test"}) site.environments.erase(e);

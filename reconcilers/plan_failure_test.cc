@@ -237,7 +237,7 @@ TEST_F(PlanRefreshTest, ContentOfUnknownAgeIsNotRefreshed) {
   refresh().on_promote = true;
   refresh().if_older_than = 1h;
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   EXPECT_EQ(planned(), "ready test: promote 2222222 | runs 1111111\n");
 }
 
@@ -245,7 +245,7 @@ TEST_F(PlanRefreshTest, ContentOfUnknownAgeIsRefreshedWhereEveryPromotionAsksFor
   for (Part p : parts) part("test", p).stamp.taken_at.reset();
   refresh().on_promote = true;
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   EXPECT_EQ(planned(),
             "ready test: promote 2222222, refresh databases from live (generation 7), refresh "
             "files from live (generation 7) | runs 1111111; refreshed with the new code\n");
@@ -255,7 +255,7 @@ TEST_F(PlanRefreshTest, ComesWithANewCommit) {
   refresh().on_promote = true;
   EXPECT_EQ(planned(), "");
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   EXPECT_EQ(planned(),
             "ready test: promote 2222222, refresh databases from live (generation 7), refresh "
             "files from live (generation 7) | runs 1111111; refreshed with the new code\n");
@@ -265,7 +265,7 @@ TEST_F(PlanRefreshTest, ComesWithANewCommitOnlyIfTheContentIsOld) {
   refresh().on_promote = true;
   refresh().if_older_than = 24h;
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   now = noon + 24h - 1ms;
   EXPECT_EQ(planned(), "ready test: promote 2222222 | runs 1111111\n");
   now = noon + 24h;
@@ -290,14 +290,14 @@ TEST_F(PlanRefreshTest, DoesNotComeWithGoingBackHealingOrNewVariables) {
       "ready test: promote 1111111 | its variables, secrets or build have changed | no update\n");
   seen("test").wanted_inputs = "inputs";
   seen("test").commit = c2;
-  seen("test").proven = {c1, c2};
+  seen("test").proven = {{c1, {}}, {c2, {}}};
   EXPECT_EQ(planned(), "ready test: promote 1111111 | runs 2222222 | no update\n");
 }
 
 TEST_F(PlanRefreshTest, DoesNotComeWithARetry) {
   refresh().on_promote = true;
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   failed("test", true);
   retries = {"test"};
   EXPECT_EQ(planned(), "ready test: promote 2222222 | runs 1111111 | asked\n");
@@ -321,7 +321,7 @@ TEST_F(PlanRefreshTest, GoesOnWhileTheCodeIsHeldOrInQuarantine) {
             std::string(refreshed) +
                 "held test NotProven: 2222222 has not been proven in dev; let dev run it first\n"
                 "look again at 2026-11-20T14:00:00Z\n");
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   failed("test", true);
   EXPECT_EQ(planned(),
             std::string(refreshed) + quarantine("test") + "look again at 2026-11-20T14:00:00Z\n");

@@ -23,17 +23,6 @@ bool replaces(const Step& step, Part part) {
   });
 }
 
-/// The latest due time of a step that does nothing but refresh.
-std::optional<Timestamp> refresh_only(const Step& step) {
-  std::optional<Timestamp> due;
-  for (const Action& a : step.actions) {
-    auto* sync = std::get_if<Sync>(&a);
-    if (!sync || !sync->due) return std::nullopt;
-    due = std::max(due, sync->due);
-  }
-  return due;
-}
-
 /// Ids of the content after the step; "" for content that does not exist yet.
 std::map<Part, std::string> content_after(const ObservedEnvironment& s, const Step& step) {
   std::map<Part, std::string> ids;
@@ -92,6 +81,16 @@ Timestamp retry_at(const Failure& failure) {
   return failure.ended_at + (full - full * (hash % 256) / 1024);
 }
 
+std::optional<Timestamp> refresh_only(const std::vector<Action>& actions) {
+  std::optional<Timestamp> due;
+  for (const Action& a : actions) {
+    auto* sync = std::get_if<Sync>(&a);
+    if (!sync || !sync->due) return std::nullopt;
+    due = std::max(due, sync->due);
+  }
+  return due;
+}
+
 const Promote* promote_in(const std::vector<Action>& actions) {
   for (const Action& a : actions) {
     if (auto* promote = std::get_if<Promote>(&a)) return promote;
@@ -107,13 +106,14 @@ void Planner::tell_suspended(const Environment& e, const Outcome& code, const Co
 
 void Planner::combine(const Environment& e, Outcome code, Content content) {
   const bool creates = !seen(e.name).exists;
-  if (code.kind == Kind::hold) hold(code.held);
-  const Hold* told = nullptr;
-  for (const auto& [part, o] : content) {
-    if (o.kind != Kind::hold || (told && *told == o.held)) continue;
+  std::vector<Hold> told;
+  auto tell = [&](const Outcome& o) {  // What keeps back several of them is told once.
+    if (o.kind != Kind::hold || std::ranges::find(told, o.held) != told.end()) return;
+    told.push_back(o.held);
     hold(o.held);
-    told = &o.held;
-  }
+  };
+  tell(code);
+  for (const auto& [part, o] : content) tell(o);
   if (code.kind == Kind::hold && creates) return;
   // Kept content comes back with the code the manifest names, or not yet.
   for (auto& [part, o] : content) {
@@ -158,11 +158,12 @@ void Planner::finish(const Environment& e, Step step) {
   const ObservedEnvironment& s = seen(e.name);
   const Promote* promote = promote_in(step.actions);
   step.commit = promote ? promote->commit : s.commit.value_or(CommitId{});
-  step.digest = step_digest(site_, e, s, step.commit, refresh_only(step));
+  step.digest = step_digest(site_, e, s, step.commit, refresh_only(step.actions));
   const auto ids = content_after(s, step);
   step.update = e.deploy.update && !ran_here(s, step.commit, ids);
   step.reuse = reusable(s, step, ids);
   step.asked = retries_.contains(e.name);
+  step.grants = grants_for(site_, observed_, step, now_);
   const bool goes_back = promote && diffs_.at(e.name).code.rollback;
   if (goes_back && s.updated_since && !replaces(step, Part::databases)) {
     plan_.warnings.push_back(e.name + ": update changed the databases since " +

@@ -35,6 +35,7 @@ std::string text_of(const Action& action) {
                                    "\"";
                           },
                           [](const Launch&) { return std::string("record the launch"); },
+                          [](const Unlaunch&) { return std::string("undo the launch"); },
                           [](const Recover& a) { return "recover operation " + a.operation; }},
                     action);
 }
@@ -52,7 +53,8 @@ const char* verb(const Action& action) {
       Match{[](const Promote&) { return "promote"; }, [](const Sync&) { return "sync"; },
             [](const Wipe& a) { return a.generation == 0 ? "create" : "wipe"; },
             [](const Activate&) { return "activate"; }, [](const Declare&) { return "create"; },
-            [](const Launch&) { return "launch"; }, [](const Recover&) { return "recover"; }},
+            [](const Launch&) { return "launch"; }, [](const Unlaunch&) { return "unlaunch"; },
+            [](const Recover&) { return "recover"; }},
       action);
 }
 

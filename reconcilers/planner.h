@@ -1,6 +1,7 @@
 #pragma once
 // The inside of make_plan, for plan*.cc alone: plan.cc has the sequence, plan_code.cc and
-// plan_content.cc say what becomes of the code and of each part, plan_step.cc makes one step of it.
+// plan_content.cc say what becomes of the code and of each part, plan_policies.cc what keeps them
+// back, plan_step.cc makes one step of it.
 
 #include <map>
 #include <optional>
@@ -60,7 +61,9 @@ class Planner {
   void claim_what_runs();
   void recover_interrupted();
   bool authority_moved();
+  bool hands_over(const std::string& from, const std::string& to);
   void launch();
+  void record(const std::string& e, const Action& action, const std::string& because);
   void compare(const Environment& e);
   void plan_environment(const Environment& e);
   std::optional<std::string> changed_declaration(const ObservedEnvironment& s) const;
@@ -78,6 +81,16 @@ class Planner {
             std::optional<Timestamp> until = {});
   void look_again(Timestamp at);
   void note_coming(const std::string& e, const std::vector<Action>& actions);
+
+  // plan_policies.cc
+  void ask_policies(const Environment& e, Outcome& code, Content& content);
+  std::optional<Hold> ask(const Environment& e, const Outcome& outcome,
+                          const std::vector<Action>& step, std::vector<Verdict>& verdicts) const;
+  void ask_content(const Environment& e, const Outcome& code, Content& content,
+                   std::vector<Verdict>& verdicts) const;
+  Outcome held_by(const Environment& e, const Hold& held, const std::vector<Action>& step) const;
+  bool allowed(const std::string& e, const Action& action) const;
+  void warn_of_hotfix(const Environment& e);
 
   // plan_code.cc
   Outcome plan_code(const Environment& e, const CodeDifference& d) const;
@@ -120,5 +133,7 @@ const Failure* failure_of(const ObservedEnvironment& seen, const std::string& di
 /// When a step that infrastructure failed may be tried again.
 Timestamp retry_at(const Failure& failure);
 const Promote* promote_in(const std::vector<Action>& actions);
+/// The latest due time of a step that does nothing but refresh.
+std::optional<Timestamp> refresh_only(const std::vector<Action>& actions);
 
 }  // namespace tidegate

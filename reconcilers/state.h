@@ -84,16 +84,22 @@ struct Declare {
 };
 /// Record in the environment that it is the authority of a launched site.
 struct Launch {
+  std::string took_over{};  ///< The environment that a Grant moves the authority from.
   bool operator==(const Launch&) const = default;
+};
+/// Record in the environment that it is that no more: a Grant said so.
+struct Unlaunch {
+  bool operator==(const Unlaunch&) const = default;
 };
 /// Finish or undo an operation that lost its process.
 struct Recover {
   std::string operation;
   bool operator==(const Recover&) const = default;
 };
-using Action = std::variant<Promote, Sync, Wipe, Activate, Declare, Launch, Recover>;
+using Action = std::variant<Promote, Sync, Wipe, Activate, Declare, Launch, Unlaunch, Recover>;
 
-/// The word of CONTRACT for an action: promote, sync, wipe, activate, create, launch, recover.
+/// The word of CONTRACT for an action: promote, sync, wipe, activate, create, launch, unlaunch,
+/// recover.
 const char* verb(const Action& action);
 
 /// The actions one environment needs now, run as one operation with one switch.
@@ -107,6 +113,7 @@ struct Step {
   bool update = true;  ///< commands.update may run: this code never ran healthily on this content.
   std::string digest;  ///< What a quarantine of this step is filed under.
   bool asked = false;  ///< `tidegate retry` lifted a quarantine for it.
+  std::vector<std::string> grants{};  ///< Ids of the Grants that name what it does.
   bool operator==(const Step&) const = default;
 };
 
@@ -135,6 +142,16 @@ struct Failure {
   bool operator==(const Failure&) const = default;
 };
 
+/// A commit that ran in an environment and passed its verification there.
+struct Proof {
+  Timestamp at{};  ///< The first time: what soaks, soaks from here.
+  /// When the content was taken that it was proven on last, where that came from a stage above:
+  /// of its oldest part.
+  std::optional<Timestamp> content_taken_at;
+  std::uint64_t turn = 0;  ///< Rises with each proof: going back to a commit counts as a new one.
+  bool operator==(const Proof&) const = default;
+};
+
 struct ObservedEnvironment {
   bool exists = false;  ///< It runs a release.
   std::string release;
@@ -145,15 +162,18 @@ struct ObservedEnvironment {
   bool drifted = false;        ///< The last scan found code changed by hand.
   bool updated_since = false;  ///< `update` changed kept databases since the release before it.
   std::map<Part, ObservedPart> content;
-  std::set<CommitId> proven;
+  std::map<CommitId, Proof> proven;
   std::optional<CommitId> last_proven;               ///< What `code.from` follows.
   std::map<CommitId, std::set<std::string>> ran_on;  ///< Content ids each commit ran healthily on.
   std::vector<KeptRelease> kept;
   std::optional<Operation> operation;
   std::vector<Failure> failures;  ///< Every digest in quarantine, and the last of infrastructure.
   bool launched = false;          ///< Recorded: authority of a launched site.
-  std::string gone;               ///< Why recorded things are not there; "" when they are.
-  std::string missing_secret;     ///< A named secret that is not there; "" when all are.
+  std::string took_over;          ///< Recorded with it: Launch::took_over.
+  /// Ids of the Grants of steps that were done here, with the commit they brought, if any.
+  std::map<std::string, CommitId> grants_used;
+  std::string gone;            ///< Why recorded things are not there; "" when they are.
+  std::string missing_secret;  ///< A named secret that is not there; "" when all are.
   bool operator==(const ObservedEnvironment&) const = default;
 };
 
@@ -169,6 +189,9 @@ struct ObservedSite {
       false;  ///< Its first look is still under way: `repository_problem` is no news.
   std::map<CommitId, std::string>
       tracked_content;  ///< Commits with tracked files under a declared files path → the path.
+  /// Who vouches for commits that environments want, by the name of the list of allowed signers.
+  std::map<CommitId, std::map<std::string, SignatureFact>> signatures;
+  std::set<CommitId> contained;  ///< Known to be in the history of what the lowest stage runs.
   bool operator==(const ObservedSite&) const = default;
 };
 

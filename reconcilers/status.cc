@@ -92,7 +92,7 @@ SiteStatus make_status(const Site& site, const ObservedSite& observed, const Pla
     EnvironmentStatus e;
     e.name = declared->name;
     e.stage = stage;
-    e.desired_commit = resolve(declared->code, site, observed).commit;
+    e.desired_commit = resolve(*declared, site, observed, now).commit;
     e.desired_content = declared->content;
     e.observed = observed_of(observed, e.name);
     for (const Hold& hold : plan.held)

@@ -128,7 +128,7 @@ TEST_F(StatusTest, TheSiteTellsOfItsManifestAndItsRepository) {
 
 TEST_F(StatusTest, WarningsGoToTheirEnvironment) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   seen("live").updated_since = true;
   const SiteStatus s = status();
   EXPECT_TRUE(s.environments[0].warnings.empty());

@@ -6,6 +6,7 @@
 #include "schemas/command_line.h"
 #include "schemas/cron.h"
 #include "schemas/text.h"
+#include "schemas/time.h"
 
 namespace tidegate {
 namespace {
@@ -49,6 +50,20 @@ std::string wrong_environment_name(const std::string& text) {
     if (text == reserved)
       return quote(text) + " is a content source's word: choose another name for the environment";
   return wrong_name(text);
+}
+
+std::string wrong_name_pattern(const std::string& text) {
+  const bool fits = !text.empty() && text.size() <= 63 &&
+                    made_of(text, [](char c) { return is_name_char(c) || c == '*' || c == '?'; });
+  return fits ? ""
+              : quote(text) +
+                    " is not a pattern of names: at most 63 lower-case letters, digits, '-', '*' "
+                    "for any text and '?' for one character";
+}
+
+std::string wrong_time(const std::string& text) {
+  return parse_rfc3339(text) ? ""
+                             : quote(text) + " is not a time: write one like 2026-12-01T00:00:00Z";
 }
 
 std::string wrong_commit(const std::string& text) {

@@ -4,6 +4,7 @@
 
 #include "schemas/checks.h"
 #include "schemas/digest.h"
+#include "schemas/policy.h"
 #include "schemas/presets.h"
 #include "schemas/text.h"
 
@@ -101,7 +102,7 @@ class Merger {
   void fill_site() {
     site_.name = input_.site->key.name;
     site_.labels = input_.site->site->labels;
-    if (fields_.repository) site_.repository = *fields_.repository;
+    if (fields_.repository) site_.repository = fields_.repository->value;
     if (!fields_.repository)
       missing(*input_.site, "repository", "write it here or in the site's class");
     if (fields_.stages) site_.stages = values_of(*fields_.stages);
@@ -338,7 +339,7 @@ class Merger {
 
 Effective make_effective(const SiteInput& input) { return Merger(input).merge(); }
 
-bool same_value(const Site& left, const Site& right) {
+bool same_documents(const Site& left, const Site& right) {
   const auto same = [](const auto& one, const auto& other) {
     return one.first == other.first && one.second.digest == other.second.digest &&
            one.second.suspend == other.second.suspend;
@@ -346,6 +347,14 @@ bool same_value(const Site& left, const Site& right) {
   return left.digest == right.digest && left.environments.size() == right.environments.size() &&
          std::equal(left.environments.begin(), left.environments.end(), right.environments.begin(),
                     same);
+}
+
+bool same_value(const Site& left, const Site& right) {
+  const Governance none;
+  const Governance& one = left.governance ? *left.governance : none;
+  const Governance& other = right.governance ? *right.governance : none;
+  return same_documents(left, right) && one == other &&
+         left.manifest_commits == right.manifest_commits;
 }
 
 }  // namespace tidegate

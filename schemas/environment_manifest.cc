@@ -11,9 +11,6 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-// JSON readers lose whole numbers above this.
-constexpr std::int64_t generation_max = 9'007'199'254'740'991;
-constexpr Duration length_max = days(3650);
 constexpr std::size_t checks_max = 100;
 
 std::optional<CodeTarget> read_code(const Value& value) {
@@ -28,19 +25,8 @@ std::optional<CodeTarget> read_code(const Value& value) {
     if (auto text = branch->text(wrong_ref)) target = BranchName{std::move(*text)};
   if (const auto from = fields.find("from"))
     if (auto text = from->text(wrong_environment_name)) target = ProvenIn{std::move(*text)};
-  const auto commit = fields.find("commit");
-  if (!commit) return target;
-  const Node& node = commit->node();
-  const bool number = node.kind == Node::Kind::scalar && node.plain &&
-                      type_of(node) != ScalarType::text && type_of(node) != ScalarType::null;
-  // Digits alone, or digits around one "e", are a commit as well as a number.
-  const std::string wrong = number ? wrong_commit(node.text) : "";
-  if (!wrong.empty())
-    commit->wrong(wrong);
-  else if (number)
-    target = CommitId{node.text};
-  else if (auto text = commit->text(wrong_commit))
-    target = CommitId{std::move(*text)};
+  if (const auto commit = fields.find("commit"))
+    if (auto id = read_commit(*commit)) target = std::move(*id);
   return target;
 }
 
@@ -180,14 +166,7 @@ std::optional<Suspend> read_suspend(const Value& value) {
   if (const auto reason = fields.need("reason", "write why, for those who wait"))
     suspend.reason = reason->text(wrong_line).value_or("");
   if (const auto by = fields.find("by")) suspend.by = by->text(wrong_line).value_or("");
-  if (const auto until = fields.find("until")) {
-    const auto text = until->text([](const std::string& time) {
-      return parse_rfc3339(time)
-                 ? ""
-                 : quote(time) + " is not a time: write one like 2026-12-01T00:00:00Z";
-    });
-    if (text) suspend.until = parse_rfc3339(*text);
-  }
+  if (const auto until = fields.find("until")) suspend.until = read_time(*until);
   return suspend;
 }
 

@@ -20,9 +20,18 @@ std::string to_string(const Problem& problem) {
 Fleet::Fleet() : state_(std::make_shared<State>(FleetState{})) {}
 
 Fleet Fleet::with(const std::vector<FileChange>& changes, const std::string& revision,
-                  const std::string& author) const {
+                  const std::string& author, const std::string& source) const {
   FleetEdit edit(*state_, revision, author);
+  edit.arrive(source);
   for (const FileChange& change : changes) edit.replace(change);
+  Fleet next;
+  next.state_ = std::make_shared<State>(edit.settle());
+  return next;
+}
+
+Fleet Fleet::with_sources(std::vector<SourceRole> sources) const {
+  FleetEdit edit(*state_, state_->revision, "");
+  edit.redistribute(std::move(sources));
   Fleet next;
   next.state_ = std::make_shared<State>(edit.settle());
   return next;
@@ -37,13 +46,32 @@ std::shared_ptr<const Site> Fleet::find(const std::string& site) const {
   return found == state_->sites.end() ? nullptr : found->second;
 }
 
+Fleet Fleet::with_signatures(const SignatureQuestion& ask) const {
+  auto state = std::make_shared<State>(*state_);
+  for (auto& [name, site] : state->sites) {
+    auto vouched = tidegate::with_signatures(site, ask);
+    if (vouched == site) continue;
+    auto entry = std::make_shared<SiteEntry>(*state->entries.find(name));
+    site = entry->good = std::move(vouched);
+    state->entries.set(name, std::move(entry));
+  }
+  Fleet next;
+  next.state_ = std::move(state);
+  return next;
+}
+
 std::vector<Problem> Fleet::problems() const {
   std::set<Problem> all;
   const auto take = [&](const std::vector<Problem>& problems) {
     all.insert(problems.begin(), problems.end());
   };
   state_->files.each([&](const std::string&, const ManifestFile& file) { take(file.problems); });
-  state_->entries.each([&](const std::string&, const SiteEntry& entry) { take(entry.problems); });
+  state_->entries.each([&](const std::string&, const SiteEntry& entry) {
+    take(entry.problems);
+    take(entry.strangers);
+  });
+  for (const auto& [key, entry] : state_->rulebook.entries) take(entry->problems);
+  for (const auto& [file, problems] : state_->refused) take(problems);
   for (const SharedEntries* entries : {&state_->classes, &state_->drivers})
     for (const auto& [name, entry] : *entries) {
       take(duplicates(entry->documents));

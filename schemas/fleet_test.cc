@@ -262,7 +262,7 @@ TEST(FleetTest, ComesToTheSameInAnyOrderOfCommits) {
 TEST(FleetTest, HoldsUpNobodyForAForeignPoisonedDocument) {
   const Fleet before = start();
   for (const std::string& poison :
-       {std::string(","), document("Policy", "name: x", "a: b"), "&x [*x]\n" + whole("new"),
+       {std::string(","), document("Sanitizer", "name: x", "a: b"), "&x [*x]\n" + whole("new"),
         document("Site", "name: poor", "stages: [1ns, -5m]"), std::string("\0", 1)}) {
     const Fleet after = before.with({{"poison.yaml", poison}}, "r2", "b");
     EXPECT_FALSE(after.problems().empty());

@@ -63,12 +63,12 @@ TEST(ManifestTest, RefusesKindsThatAreNotBuiltAndUnknownOnes) {
   const auto of_kind = [](const std::string& kind) {
     return "apiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {name: x}\nspec: {a: b}\n";
   };
-  for (const char* kind :
-       {"Policy", "Freeze", "Grant", "Sanitizer", "BranchEnvironments", "Notifier"})
+  for (const char* kind : {"Sanitizer", "BranchEnvironments", "Notifier"})
     EXPECT_EQ(wrong_with(of_kind(kind)),
               Texts{"f.yaml:2:7: kind: \"" + std::string(kind) + "\" is not supported yet"});
   EXPECT_EQ(wrong_with(of_kind("SiteClas")),
-            Texts{"f.yaml:2:7: kind: \"SiteClas\" is not Driver, SiteClass, Site or Environment; "
+            Texts{"f.yaml:2:7: kind: \"SiteClas\" is not Driver, SiteClass, Site, Environment, "
+                  "Policy, Freeze or Grant; "
                   "did you mean \"SiteClass\"?"});
 }
 
@@ -81,7 +81,7 @@ TEST(ManifestTest, KnowsWhoseABrokenDocumentIs) {
   EXPECT_EQ(owner_of("kind: Environment\nmetadata: {name: Test, site: acme}\n"), "acme");
   EXPECT_EQ(owner_of("kind: Site\nmetadata: {name: acme, labels: 1}\n"), "acme");
   EXPECT_EQ(owner_of("kind: Environment\nmetadata: {name: test}\n"), "nobody");
-  EXPECT_EQ(owner_of("kind: Policy\nmetadata: {name: test, site: acme}\n"), "nobody");
+  EXPECT_EQ(owner_of("kind: Sanitizer\nmetadata: {name: test, site: acme}\n"), "nobody");
 }
 
 TEST(ManifestTest, SuggestsFieldsThatWereMistyped) {

@@ -17,6 +17,8 @@
 
 namespace tidegate {
 
+struct Governance;  // schemas/policy.h
+
 /// 40 lower-case hex digits.
 struct CommitId {
   std::string hex;
@@ -184,6 +186,14 @@ struct Repository {
   bool operator==(const Repository&) const = default;
 };
 
+/// Whether an allowed signer vouches for a commit.
+struct SignatureFact {
+  bool valid = false;
+  std::string signer;   ///< Of a valid one: "ada@example.org (SHA256:…)".
+  std::string problem;  ///< Of any other: "commit 1234567 is not signed".
+  bool operator==(const SignatureFact&) const = default;
+};
+
 /// A site as its manifests, its class and the presets say together.
 struct Site {
   std::string name;
@@ -202,6 +212,16 @@ struct Site {
   std::string invalid;
   /// "file@revision" facts for history.
   std::string revision, author;
+  /// What the platform team says about this site. Never null on a Site that a Fleet made; null
+  /// reads as empty. In no digest: a policy lifts no quarantine.
+  std::shared_ptr<const Governance> governance;
+  /// Who vouches for the manifest commits it is made of, by the name of the list of allowed
+  /// signers. Filled in by whoever read them; in no digest either.
+  std::map<std::string, SignatureFact> manifest_signature;
+  /// Commits that brought what its documents, its class, its drivers and its governance say now,
+  /// sorted. Known only where a rule asks for signed manifests; an empty id stands for what no
+  /// commit brought.
+  std::vector<CommitId> manifest_commits;
 
   const std::string& authority() const { return stages.back(); }
   const Environment* find(const std::string& environment) const;

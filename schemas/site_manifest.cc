@@ -17,13 +17,15 @@ const std::vector<std::string_view> site_fields{"driver",   "repository",  "stag
                                                 "launched", "application", "content"};
 const std::vector<std::string_view> site_fields_later{"sanitizer", "backup", "backups"};
 
-std::optional<Repository> read_repository(const Value& value, const Origin& origin) {
+Marked<Repository> read_repository(const Value& value, const Origin& origin) {
   const Fields fields(value, {"url", "credentials"});
-  Repository repository;
-  if (const auto url = fields.need("url", "write the address of a git repository"))
-    repository.url = url->text(wrong_repository_url).value_or("");
+  Marked<Repository> repository{{}, mark_of(value, origin)};
+  if (const auto url = fields.need("url", "write the address of a git repository")) {
+    repository.value.url = url->text(wrong_repository_url).value_or("");
+    repository.mark = mark_of(*url, origin);
+  }
   if (const auto credentials = fields.find("credentials"))
-    repository.credentials = read_secret(*credentials, origin);
+    repository.value.credentials = read_secret(*credentials, origin);
   return repository;
 }
 

@@ -63,9 +63,10 @@ void print_observation(const ObservedEnvironment& seen) {
   }
 }
 
-void print_rules(const Site& site, const Environment& e, const ObservedSite& observed) {
+void print_rules(const Site& site, const Environment& e, const ObservedSite& observed,
+                 Timestamp now) {
   std::cout << "declared\n";
-  const Resolved want = resolve(e.code, site, observed);
+  const Resolved want = resolve(e, site, observed, now);
   std::cout << "  code: " << code_rule(e)
             << (want.commit ? " → " + want.commit->brief() : "; " + want.problem) << "\n";
   std::cout << "  content: " << to_string(e.content.source) << ", generation "
@@ -99,6 +100,8 @@ void print_decision(const Environment& e, const Look& look) {
       any = true, std::cout << "  held " << h.reason << ": " << h.message
                             << (h.opens_at ? "; opens " + to_rfc3339(*h.opens_at) : "") << "\n";
   if (!any) std::cout << "  nothing to do\n";
+  if (auto said = look.plan.verdicts.find(e.name); said != look.plan.verdicts.end())
+    for (const Verdict& v : said->second) std::cout << "  " << verdict_line(v) << "\n";
   for (const auto& w : look.plan.warnings)
     if (w.starts_with(e.name + ": ")) std::cout << "  warning: " << w << "\n";
   std::cout << "next look\n  " << to_rfc3339(look.again) << ", because of " << look.because << "\n";
@@ -129,7 +132,7 @@ int run_explain(const Options& options) {
     return exit_done;
   }
   std::cout << site->name << "/" << environment->name << "\n";
-  print_rules(*site, *environment, look.observed);
+  print_rules(*site, *environment, look.observed, observer.clock.now());
   print_observation(observed_of(look.observed, environment->name));
   print_decision(*environment, look);
   return exit_done;

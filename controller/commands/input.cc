@@ -51,10 +51,12 @@ Result<GivenFleet> given_fleet(const Options& options) {
   if (!state) return std::move(state.error());
   const MirrorsDirectory mirrors(*state);
   GivenFleet out;
+  std::vector<SignatureQuestion> questions;
   if (!options.manifests.empty()) {
     auto changes = read_manifests(options.manifests, Secrets(*secrets), mirrors.path());
     if (!changes) return std::move(changes.error());
     out.fleet = Fleet().with(changes->changes, changes->revision, changes->author);
+    if (changes->signature) questions.push_back(changes->signature);
   } else {
     auto configuration = given_configuration(options);
     if (!configuration) return std::move(configuration.error());
@@ -64,12 +66,14 @@ Result<GivenFleet> given_fleet(const Options& options) {
       auto changes = GitSource(source, Secrets(*secrets), mirrors.path()).changed_since("");
       if (!changes) return std::move(changes.error()).within("source " + source.name);
       if (!*changes) continue;
+      questions.push_back((*changes)->signature);
       if ((*configuration)->sources.size() > 1) {
         for (auto& change : (*changes)->changes) change.path = source.name + "/" + change.path;
       }
       out.fleet = out.fleet.with((*changes)->changes, (*changes)->revision, (*changes)->author);
     }
   }
+  out.fleet = out.fleet.with_signatures(first_answer(std::move(questions)));
   for (const auto& problem : out.fleet.problems()) {
     std::cerr << to_string(problem) << "\n";
     out.broken |= !problem.warning;

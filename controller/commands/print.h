@@ -29,6 +29,9 @@ class Paint {
 /// Columns as wide as their widest cell; the last one is not padded.
 void print_table(std::ostream& out, const std::vector<std::vector<std::string>>& rows);
 
+/// "gold-live/office-hours holds: …", "gold-live/soaked allows: …".
+std::string verdict_line(const Verdict& verdict);
+
 /// A site's plan, a line a step: "+" creates, "~" replaces, "-" empties, "·" waits, "!" is held.
 void print_plan(std::ostream& out, const PlannedSite& site, const Paint& paint);
 

@@ -82,11 +82,15 @@ Result<ObservedSite> HostDriver::observe(const Site& site) { return observe_site
 
 Result<void> HostDriver::start(const Site& site, const Step& step) {
   if (pool_->stopping) return Error{ErrorKind::transient, "the controller is stopping"};
-  const bool launches = step.actions.size() == 1 && std::holds_alternative<Launch>(step.actions[0]);
-  return launches ? launch(site, step) : begin(site, step);
+  if (step.actions.size() == 1) {
+    const auto* launches = std::get_if<Launch>(&step.actions[0]);
+    if (launches || std::holds_alternative<Unlaunch>(step.actions[0]))
+      return launch(site, step, launches);
+  }
+  return begin(site, step);
 }
 
-Result<void> HostDriver::launch(const Site& site, const Step& step) {
+Result<void> HostDriver::launch(const Site& site, const Step& step, const Launch* launched) {
   const Environment* environment = site.find(step.environment);
   if (!environment) return Error{ErrorKind::invalid, step.environment + " is not declared"};
   const auto layout = layout_of(site, *environment);
@@ -96,9 +100,21 @@ Result<void> HostDriver::launch(const Site& site, const Step& step) {
   auto record = known_record(layout);
   if (!record) return std::move(record.error());
   if (!*record) return Error{ErrorKind::transient, step.environment + " is not there"};
-  (*record)->launched = true;
-  if (auto noted = register_environment(layout, true); !noted) return noted;
-  return write_record(layout, **record);
+  if (!launched && services_.gate) {
+    // By its lock it is this very step that the environment is busy with.
+    if (auto refusal = services_.gate(site, step, services_.owner))
+      return Error{ErrorKind::transient, refusal->message};
+  }
+  (*record)->launched = launched != nullptr;
+  (*record)->took_over = launched ? launched->took_over : "";
+  for (const auto& id : step.grants) (*record)->grants_used[id] = {};
+  // What protects is noted first, what ends it last.
+  if (launched) {
+    if (auto noted = register_environment(layout, true); !noted) return noted;
+    return write_record(layout, **record);
+  }
+  if (auto written = write_record(layout, **record); !written) return written;
+  return register_environment(layout, false);
 }
 
 Result<void> HostDriver::begin(const Site& site, const Step& step) {
@@ -160,6 +176,7 @@ Result<void> HostDriver::begin(const Site& site, const Step& step) {
     entry.digest = step.digest;
     entry.revision = site.revision;
     entry.author = site.author;
+    entry.grants = step.grants;
     entry.creates = step.creates;
     entry.asked = step.asked;
     entry.before = memory.current;

@@ -43,7 +43,7 @@ class HostDriver : public Driver {
 
  private:
   struct Pool;
-  Result<void> launch(const Site& site, const Step& step);
+  Result<void> launch(const Site& site, const Step& step, const Launch* launched);
   Result<void> begin(const Site& site, const Step& step);
 
   HostServices services_;

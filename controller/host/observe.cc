@@ -127,6 +127,8 @@ Result<ObservedEnvironment> observe_environment(const HostServices& services, co
   if (*record) {
     out.failures = (*record)->failures;
     out.launched = (*record)->launched;
+    out.took_over = (*record)->took_over;
+    out.grants_used = (*record)->grants_used;
   }
   // While an operation is under way the link may be ahead of the record.
   if (!out.operation || out.operation->as_source) out.gone = why_gone(layout, *record, *link);
@@ -153,7 +155,11 @@ Result<ObservedEnvironment> observe_environment(const HostServices& services, co
   out.healthy = current.healthy;
   out.drifted = r.drift.has_value();
   out.updated_since = r.updated_since;
-  out.proven = {r.proven.begin(), r.proven.end()};
+  for (const CommitId& commit : r.proven) {
+    auto proof = r.proofs.find(commit);
+    Proof& seen = out.proven[commit] = proof == r.proofs.end() ? Proof{} : proof->second;
+    seen.turn = out.proven.size();
+  }
   out.last_proven = r.last_proven;
   out.ran_on = r.ran_on;
   fill_content(out, r, current);
@@ -190,6 +196,21 @@ void observe_code(const HostServices& services, const Site& site, ObservedSite& 
   for (const CommitId& commit : wanted) {
     const std::string path = services.repositories.tracked(site, mirrors, commit, paths);
     if (!path.empty()) out.tracked_content[commit] = path;
+  }
+}
+
+/// Whether what a Grant let in past the lowest stage has come to be in what that stage runs.
+void observe_hotfixes(const HostServices& services, const Site& site, ObservedSite& out) {
+  const auto lowest = out.environments.find(site.stages.front());
+  if (lowest == out.environments.end() || !lowest->second.commit) return;
+  for (const auto& [name, seen] : out.environments) {
+    for (const auto& [grant, commit] : seen.grants_used) {
+      if (commit != seen.commit || out.contained.contains(commit)) continue;
+      const auto repository = services.repositories.open(site, mirrors_of(site));
+      if (!repository) return;
+      const auto missing = repository->between(*lowest->second.commit, commit, 1);
+      if (missing && missing->empty()) out.contained.insert(commit);
+    }
   }
 }
 
@@ -231,6 +252,8 @@ Result<ObservedSite> observe_site(const HostServices& services, const Site& site
   }
   if (auto rest = observe_undeclared(services, site, out); !rest) return std::move(rest.error());
   if (!site.environments.empty()) observe_code(services, site, out);
+  observe_hotfixes(services, site, out);
+  observe_signatures(services, site, out);
   return out;
 }
 

@@ -11,6 +11,7 @@
 
 #include "controller/host/files/durable.h"
 #include "controller/host/files/remove.h"
+#include "reconcilers/policies.h"
 
 namespace tidegate {
 namespace {
@@ -189,6 +190,21 @@ void HostOperation::keep_and_retire(const std::string& id) {
   }
 }
 
+void HostOperation::note_proof(const ReleaseRecord& release) {
+  std::erase(record_.proven, release.commit);
+  record_.proven.push_back(release.commit);
+  std::map<Part, Stamp> stamps;
+  for (const auto& [part, set] : release.content) stamps[part] = set.stamp;
+  record_.proofs.try_emplace(release.commit, Proof{place_.services.clock.now(), {}})
+      .first->second.content_taken_at =
+      taken_from_above(place_.site, place_.environment.name, stamps);
+  if (record_.proven.size() > proven_max) {
+    record_.proofs.erase(record_.proven.front());
+    record_.proven.erase(record_.proven.begin());
+  }
+  record_.last_proven = release.commit;
+}
+
 void HostOperation::finish(bool healthy, const std::string& message) {
   ReleaseRecord& prepared = journal_.prepared;
   prepared.healthy = healthy;
@@ -210,11 +226,11 @@ void HostOperation::finish(bool healthy, const std::string& message) {
                                                  std::strtoull(prepared.id.c_str(), nullptr, 10));
   for (const auto& [part, generation] : journal_.done)
     record_.highest[part] = std::max(record_.highest[part], generation);
+  const bool promoted = std::ranges::find(journal_.actions, "promote") != journal_.actions.end();
+  for (const auto& id : journal_.grants)
+    record_.grants_used[id] = promoted ? prepared.commit : CommitId{};
   if (healthy) {
-    std::erase(record_.proven, prepared.commit);
-    record_.proven.push_back(prepared.commit);
-    if (record_.proven.size() > proven_max) record_.proven.erase(record_.proven.begin());
-    record_.last_proven = prepared.commit;
+    note_proof(prepared);
     record_.ran_on[prepared.commit].insert(databases_of(prepared));
     std::erase_if(record_.failures,
                   [&](const Failure& f) { return !f.quarantined || f.digest == journal_.digest; });

@@ -55,6 +55,7 @@ class HostOperation {
   Result<void> verify_live();
   // The ends.
   void finish(bool healthy, const std::string& message);
+  void note_proof(const ReleaseRecord& release);
   void give_up(const Error& error);
   Result<void> undo();
   Result<void> put_databases_back();

@@ -1,5 +1,6 @@
 #include "controller/host/records.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -98,6 +99,17 @@ Failure failure_from(const Json& j) {
           j.at("attempts").get<int>()};
 }
 
+Json to_json(const Proof& p) {
+  return {{"at", millis(p.at)},
+          {"contentTakenAt", p.content_taken_at ? Json(millis(*p.content_taken_at)) : Json()}};
+}
+Proof proof_from(const Json& j) {
+  Proof p;
+  p.at = from_millis(j.at("at"));
+  if (j.at("contentTakenAt").is_string()) p.content_taken_at = from_millis(j["contentTakenAt"]);
+  return p;
+}
+
 Json generations(const std::map<Part, std::uint64_t>& numbers) {
   Json j = Json::object();
   for (const auto& [part, number] : numbers) j[to_string(part)] = number;
@@ -112,20 +124,31 @@ std::map<Part, std::uint64_t> generations_from(const Json& j) {
 
 Json to_json(const EnvironmentRecord& r) {
   Json releases = Json::object(), retired = Json::array(), proven = Json::array(),
-       ran = Json::object(), failures = Json::array();
+       ran = Json::object(), failures = Json::array(), proofs = Json::object(),
+       grants = Json::object();
   for (const auto& [id, release] : r.releases) releases[id] = to_json(release);
   for (const auto& x : r.retired) retired.push_back({{"id", x.id}, {"at", millis(x.at)}});
   for (const auto& c : r.proven) proven.push_back(c.hex);
+  for (const auto& [commit, proof] : r.proofs) proofs[commit.hex] = to_json(proof);
+  for (const auto& [id, commit] : r.grants_used) grants[id] = commit.hex;
   for (const auto& [commit, ids] : r.ran_on) ran[commit.hex] = ids;
   for (const auto& f : r.failures) failures.push_back(to_json(f));
-  Json j = {
-      {"current", r.current},   {"lastRelease", r.last_release},
-      {"launched", r.launched}, {"releases", releases},
-      {"kept", r.kept},         {"retired", retired},
-      {"proven", proven},       {"lastProven", r.last_proven ? Json(r.last_proven->hex) : Json()},
-      {"ranOn", ran},           {"highest", generations(r.highest)},
-      {"failures", failures},   {"updatedSince", r.updated_since},
-      {"drift", nullptr}};
+  Json j = {{"current", r.current},
+            {"lastRelease", r.last_release},
+            {"launched", r.launched},
+            {"releases", releases},
+            {"kept", r.kept},
+            {"retired", retired},
+            {"proven", proven},
+            {"lastProven", r.last_proven ? Json(r.last_proven->hex) : Json()},
+            {"ranOn", ran},
+            {"highest", generations(r.highest)},
+            {"failures", failures},
+            {"updatedSince", r.updated_since},
+            {"proofs", proofs},
+            {"grantsUsed", grants},
+            {"tookOver", r.took_over},
+            {"drift", nullptr}};
   if (r.drift)
     j["drift"] = {
         {"at", millis(r.drift->at)}, {"changes", r.drift->changes}, {"first", r.drift->first}};
@@ -136,11 +159,16 @@ EnvironmentRecord record_from(const Json& j) {
   r.current = j.at("current").get<std::string>();
   r.last_release = j.at("lastRelease").get<std::uint64_t>();
   r.launched = j.at("launched").get<bool>();
+  r.took_over = j.value("tookOver", "");
   for (const auto& [id, release] : j.at("releases").items()) r.releases[id] = release_from(release);
   r.kept = j.at("kept").get<std::vector<std::string>>();
   for (const auto& x : j.at("retired"))
     r.retired.push_back({x.at("id").get<std::string>(), from_millis(x.at("at"))});
   for (const auto& c : j.at("proven")) r.proven.push_back({c.get<std::string>()});
+  const Json proofs = j.value("proofs", Json::object()),
+             used = j.value("grantsUsed", Json::object());
+  for (const auto& [hex, proof] : proofs.items()) r.proofs[{hex}] = proof_from(proof);
+  for (const auto& [id, commit] : used.items()) r.grants_used[id] = {commit.get<std::string>()};
   if (j.at("lastProven").is_string()) r.last_proven = CommitId{j["lastProven"].get<std::string>()};
   for (const auto& [hex, ids] : j.at("ranOn").items())
     r.ran_on[{hex}] = ids.get<std::set<std::string>>();
@@ -177,6 +205,7 @@ Json to_json(const Journal& r) {
           {"digest", r.digest},
           {"revision", r.revision},
           {"author", r.author},
+          {"grants", r.grants},
           {"creates", r.creates},
           {"reuses", r.reuses},
           {"asked", r.asked},
@@ -201,6 +230,7 @@ Journal journal_from(const Json& j) {
   r.digest = j.at("digest").get<std::string>();
   r.revision = j.at("revision").get<std::string>();
   r.author = j.at("author").get<std::string>();
+  r.grants = j.value("grants", std::vector<std::string>{});
   r.creates = j.at("creates").get<bool>();
   r.reuses = j.at("reuses").get<bool>();
   r.asked = j.at("asked").get<bool>();
@@ -244,7 +274,14 @@ Result<void> write_json(const std::string& path, const T& value, unsigned mode =
 }  // namespace
 
 Result<std::optional<EnvironmentRecord>> read_record(const EnvironmentLayout& layout) {
-  return read_json<EnvironmentRecord>(layout.record(), record_from);
+  auto record = read_json<EnvironmentRecord>(layout.record(), record_from);
+  if (!record || !*record || (*record)->proofs.size() >= (*record)->proven.size()) return record;
+  struct stat facts {};
+  if (::stat(layout.record().c_str(), &facts) != 0) return record;
+  for (const CommitId& commit : (*record)->proven)
+    (*record)->proofs.try_emplace(commit,
+                                  Proof{Timestamp(std::chrono::seconds(facts.st_mtime)), {}});
+  return record;
 }
 Result<void> write_record(const EnvironmentLayout& layout, const EnvironmentRecord& record) {
   return write_json(layout.record(), record);
@@ -283,26 +320,26 @@ Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout&
   if (!noted) return std::move(noted.error());
   record.launched = *noted == launched_note;
   std::error_code ignored;
+  std::map<std::uint64_t, ReleaseRecord> releases;  // As they were made.
   for (const auto& entry : std::filesystem::directory_iterator(layout.releases(), ignored)) {
     auto release = read_release(layout, entry.path().filename());
-    if (!release || !*release) continue;
-    const ReleaseRecord& r = **release;
-    record.last_release =
-        std::max<std::uint64_t>(record.last_release, std::strtoull(r.id.c_str(), nullptr, 10));
+    if (release && *release)
+      releases[std::strtoull((*release)->id.c_str(), nullptr, 10)] = **release;
+  }
+  for (const auto& [number, r] : releases) {
+    record.last_release = number;
     for (const auto& [part, set] : r.content)
       record.highest[part] = std::max(record.highest[part], set.stamp.generation);
     if (r.healthy) {
       const auto databases = r.content.find(Part::databases);
-      record.proven.push_back(r.commit);
+      if (record.proofs.try_emplace(r.commit, Proof{r.created_at, {}}).second)
+        record.proven.push_back(r.commit);
       record.ran_on[r.commit].insert(databases == r.content.end() ? "" : databases->second.id);
       if (r.id == record.current) record.last_proven = r.commit;
     }
-    if (r.id != record.current) record.kept.push_back(r.id);
+    if (r.id != record.current) record.kept.insert(record.kept.begin(), r.id);
     record.releases[r.id] = r;
   }
-  std::ranges::sort(record.kept, [](const std::string& a, const std::string& b) {
-    return std::strtoull(a.c_str(), nullptr, 10) > std::strtoull(b.c_str(), nullptr, 10);
-  });
   return std::optional<EnvironmentRecord>(record);
 }
 

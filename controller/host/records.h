@@ -58,16 +58,19 @@ struct EnvironmentRecord {
   std::string current;  ///< "" while it does not exist.
   std::uint64_t last_release = 0;
   bool launched = false;
+  std::string took_over;                          ///< See ObservedEnvironment.
   std::map<std::string, ReleaseRecord> releases;  ///< Current and kept.
   std::vector<std::string> kept;                  ///< Of `releases`, newest first, without current.
   std::vector<Retired> retired;
-  std::vector<CommitId> proven;  ///< Oldest first, at most `proven_max`.
+  std::vector<CommitId> proven;      ///< Oldest first, at most `proven_max`.
+  std::map<CommitId, Proof> proofs;  ///< Of each of them, `turn` apart: that is its place.
   std::optional<CommitId> last_proven;
   std::map<CommitId, std::set<std::string>> ran_on;  ///< Content ids of databases.
   std::map<Part, std::uint64_t> highest;
   std::vector<Failure> failures;  ///< Oldest first, at most `failures_max`.
   std::optional<Drift> drift;
   bool updated_since = false;
+  std::map<std::string, CommitId> grants_used;  ///< See ObservedEnvironment.
   bool operator==(const EnvironmentRecord&) const = default;
 };
 inline constexpr std::size_t proven_max = 500;
@@ -91,6 +94,7 @@ struct Journal {
   std::string phase = "queued";
   Timestamp started_at{};
   std::string owner, digest, revision, author;
+  std::vector<std::string> grants;  ///< Ids of the Grants that it uses up.
   bool creates = false, reuses = false, asked = false;
   std::string before;  ///< Release that ran; "" when none did.
   ReleaseRecord prepared;
@@ -105,6 +109,7 @@ struct Journal {
   bool operator==(const Journal&) const = default;
 };
 
+/// Commits that an older version wrote down as proven, without a time, count from the file's time.
 Result<std::optional<EnvironmentRecord>> read_record(const EnvironmentLayout& layout);
 Result<void> write_record(const EnvironmentLayout& layout, const EnvironmentRecord& record);
 

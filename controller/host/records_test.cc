@@ -2,7 +2,9 @@
 
 #include "controller/host/records.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 
@@ -54,6 +56,9 @@ TEST_F(RecordsTest, AnEnvironmentsMemoryComesBackWhole) {
   r.kept = {"1"};
   r.retired = {{"0", noon + Duration(7)}};
   r.proven = {one, two};
+  r.proofs = {{one, {noon + Duration(3), {}}}, {two, {noon, noon - Duration(5)}}};
+  r.took_over = "test";
+  r.grants_used = {{"hotfix-1", two}, {"up-2", {}}};
   r.last_proven = two;
   r.ran_on[one] = {"1", "2"};
   r.highest = {{Part::databases, 7}, {Part::files, 3}};
@@ -87,6 +92,7 @@ TEST_F(RecordsTest, AJournalComesBackWhole) {
   j.directories = {"/srv/files-2/uploads"};
   j.saved = {{Engine::mariadb, "tg_acme", "tg_acme_saved"}};
   j.failure = "update failed";
+  j.grants = {"hotfix-1"};
   ASSERT_TRUE(write_journal(layout, j));
   auto read = read_journal(layout);
   ASSERT_TRUE(read) << read.error().message;
@@ -94,6 +100,23 @@ TEST_F(RecordsTest, AJournalComesBackWhole) {
   ASSERT_TRUE(remove_journal(layout));
   ASSERT_TRUE(remove_journal(layout)) << "again";
   EXPECT_EQ(*read_journal(layout), std::nullopt);
+}
+
+TEST_F(RecordsTest, WhatAnOlderVersionProvedIsProvenSinceItWroteItDown) {
+  EnvironmentRecord r;
+  r.proven = {one, two};
+  ASSERT_TRUE(write_record(layout, r));
+  auto json = nlohmann::json::parse(read_file(layout.record()));
+  json.erase("proofs");
+  json.erase("grantsUsed");
+  write_file(layout.record(), json.dump());
+  const timespec times[2] = {{1'700'000'000, 0}, {1'700'000'000, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, layout.record().c_str(), times, 0), 0);
+  const auto read = read_record(layout);
+  ASSERT_TRUE(read && *read);
+  const Proof then{Timestamp(std::chrono::seconds(1'700'000'000)), {}};
+  EXPECT_EQ((**read).proofs, (std::map<CommitId, Proof>{{one, then}, {two, then}}));
+  EXPECT_EQ((**read).proven, r.proven);
 }
 
 TEST_F(RecordsTest, AMessageOfAnyBytesCanBeWritten) {

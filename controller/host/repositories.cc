@@ -21,7 +21,8 @@ Repositories::Repositories(Secrets secrets, Mode mode, Duration interval, const 
       interval_(interval),
       clock_(clock),
       changed_(std::move(changed)),
-      prepare_(std::move(prepare)) {}
+      prepare_(std::move(prepare)),
+      signatures_(clock) {}
 
 Repositories::~Repositories() { stop(); }
 
@@ -175,6 +176,14 @@ std::string Repositories::tracked(const Site& site, const std::string& mirrors,
   }
   std::lock_guard lock(mutex_);
   return found->tracked[key] = in_the_way;
+}
+
+SignatureFact Repositories::signature(const Site& site, const std::string& mirrors,
+                                      const CommitId& commit, const std::string& tag,
+                                      const std::string& allowed_signers) {
+  auto repository = open(site, mirrors);
+  if (!repository) return {false, "", std::move(repository.error().message)};
+  return signatures_.of(*repository, commit, allowed_signers, tag);
 }
 
 void Repositories::run(unsigned threads) {

@@ -14,6 +14,7 @@
 
 #include "controller/git/mirror.h"
 #include "controller/secrets/secrets.h"
+#include "controller/signatures/signatures.h"
 #include "reconcilers/driver.h"
 
 namespace tidegate {
@@ -53,6 +54,10 @@ class Repositories {
   /// The first of `paths` under which the commit has tracked files; "" for none or unknown.
   std::string tracked(const Site& site, const std::string& mirrors, const CommitId& commit,
                       const std::vector<std::string>& paths);
+  /// Whether one of the allowed signers vouches for the commit, or for the tag of that full name
+  /// (or "") that leads to it. Remembers verdicts as Signatures does; asks no network.
+  SignatureFact signature(const Site& site, const std::string& mirrors, const CommitId& commit,
+                          const std::string& tag, const std::string& allowed_signers);
   /// Starts looking at intervals, with this many threads at once.
   void run(unsigned threads);
   void stop();
@@ -81,6 +86,7 @@ class Repositories {
   const Clock& clock_;
   const std::function<void(const std::string&)> changed_;
   const std::function<Result<void>(const std::string&)> prepare_;
+  Signatures signatures_;
   std::mutex mutex_;  // Over everything below but the mirrors' own work.
   std::condition_variable wake_;
   std::map<std::string, std::shared_ptr<Entry>> entries_;

@@ -29,8 +29,15 @@ Controller::Controller(std::vector<ManifestSource*> sources, Driver& driver, con
       queue_([this] { return draw(); }),
       jitter_(std::move(jitter)) {
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    sources_.push_back({sources[i], settings.intervals[i], {}, {}, {}, clock.now(), false});
+    sources_.push_back({sources[i], settings.intervals[i], {}, {}, {}, {}, clock.now(), false});
   }
+  roles_ = std::move(settings.roles);
+  roles_.resize(sources_.size());
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    roles_[i].name = sources_[i].source->name();
+    roles_[i].prefix = prefix_of(sources_[i]);
+  }
+  fleet_ = std::make_shared<const Fleet>(Fleet().with_sources(roles_));
 }
 
 double Controller::draw() {
@@ -77,10 +84,10 @@ void Controller::take_over(const Controller& old) {
       continue;
     }
     same->files = source.files;
+    same->signature = source.signature;
   }
-  fleet_ = left.empty()
-               ? old.fleet_
-               : std::make_shared<const Fleet>(old.fleet_->with(left, old.fleet_->revision(), ""));
+  fleet_ = std::make_shared<const Fleet>(
+      old.fleet_->with(left, old.fleet_->revision(), "").with_sources(roles_));
   statuses_ = old.statuses_;
   const auto known = fleet_;
   mine.unlock();
@@ -99,12 +106,30 @@ std::shared_ptr<const Fleet> Controller::fleet() const {
   return fleet_;
 }
 
+std::shared_ptr<const Site> Controller::find(const std::string& site) const {
+  std::vector<SignatureQuestion> questions;
+  std::shared_ptr<const Site> found;
+  {
+    std::lock_guard lock(mutex_);
+    found = fleet_->find(site);
+    if (!found || !found->governance || !asks_for_signed_manifests(*found->governance))
+      return found;
+    for (const Source& source : sources_)
+      if (source.signature) questions.push_back(source.signature);
+  }
+  return with_signatures(found, first_answer(std::move(questions)));
+}
+
 void Controller::shut_down() {
   stopping_ = true;
   queue_.shut_down();
 }
 
 // ---- manifests ----
+
+std::string Controller::prefix_of(const Source& source) const {
+  return sources_.size() > 1 ? source.source->name() + "/" : "";
+}
 
 Controller::Source* Controller::due_source(Timestamp now) {
   std::lock_guard lock(mutex_);
@@ -140,7 +165,8 @@ void Controller::poll(Source& source) {
 }
 
 void Controller::apply(Source& source, ManifestChanges changes) {
-  const std::string prefix = sources_.size() > 1 ? source.source->name() + "/" : "";
+  std::lock_guard applying(applying_);  // The next fleet is made from the last one.
+  const std::string prefix = prefix_of(source);
   std::set<std::string> named;
   for (FileChange& change : changes.changes) {
     change.path = prefix + change.path;
@@ -159,11 +185,12 @@ void Controller::apply(Source& source, ManifestChanges changes) {
   }
   const auto before = fleet();
   const auto after = std::make_shared<const Fleet>(
-      before->with(changes.changes, changes.revision, changes.author));
+      before->with(changes.changes, changes.revision, changes.author, source.source->name()));
   const auto changed = Fleet::changed(*before, *after);
   {
     std::lock_guard lock(mutex_);
     fleet_ = after;
+    source.signature = std::move(changes.signature);
   }
   const bool first = source.revision.empty();
   source.revision = changes.revision;
@@ -188,7 +215,7 @@ void Controller::apply(Source& source, ManifestChanges changes) {
 // ---- looks ----
 
 void Controller::look_at(const std::string& name) {
-  const auto site = fleet()->find(name);
+  const auto site = find(name);
   if (!site) {
     std::lock_guard lock(mutex_);
     if (statuses_.erase(name) > 0) chronicle_.let_go(name);

@@ -17,6 +17,7 @@ namespace tidegate {
 
 struct LoopSettings {
   std::vector<Duration> intervals;  ///< One for each source, jittered by ±10 %.
+  std::vector<SourceRole> roles;    ///< One for each source; empty: all are the platform team's.
   Cadence cadence;
 };
 
@@ -34,8 +35,9 @@ class Controller {
   Timestamp next_due() const;
 
   /// Goes on from the manifests that another one knows, which was shut down; each source is read
-  /// anew and as a whole. Called before run_one(). Does nothing while `old` reads a source, or when
-  /// files of one source would meet those of several.
+  /// anew and as a whole, and what it may say is judged by its role here. Called before run_one().
+  /// Does nothing while `old` reads a source, or when files of one source would meet those of
+  /// several.
   void take_over(const Controller& old);
 
   /// Something about this site changed. Any thread.
@@ -44,6 +46,8 @@ class Controller {
   void poll_soon();
 
   std::shared_ptr<const Fleet> fleet() const;
+  /// A site of the fleet, with who vouches for its manifests where a rule asks; null for none.
+  std::shared_ptr<const Site> find(const std::string& site) const;
   /// Hands out nothing more; what is being looked at ends by itself.
   void shut_down();
 
@@ -53,12 +57,14 @@ class Controller {
     Duration interval;
     std::string revision;         // Read last.
     std::set<std::string> files;  // With the source's prefix.
+    SignatureQuestion signature;  // Of what was read last.
     std::string problem;          // Told last.
     Timestamp due{};
     bool busy = false;
   };
 
   Source* due_source(Timestamp now);
+  std::string prefix_of(const Source& source) const;
   void poll(Source& source);
   void apply(Source& source, ManifestChanges changes);
   void look_at(const std::string& name);
@@ -71,10 +77,12 @@ class Controller {
   Chronicle& chronicle_;
   Reconciler reconciler_;
   Workqueue queue_;
+  std::mutex applying_;  // Taken before mutex_.
 
   mutable std::mutex mutex_;  // For everything below.
   std::function<double()> jitter_;
   std::vector<Source> sources_;
+  std::vector<SourceRole> roles_;
   std::shared_ptr<const Fleet> fleet_ = std::make_shared<const Fleet>();
   std::map<std::string, SiteStatus> statuses_;  // Without what was observed: for transitions alone.
   std::atomic<bool> stopping_{false};

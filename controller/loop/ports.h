@@ -9,6 +9,7 @@
 #include "reconcilers/reconciler.h"
 #include "schemas/fleet.h"
 #include "schemas/result.h"
+#include "schemas/signed_site.h"
 
 namespace tidegate {
 
@@ -18,6 +19,8 @@ struct ManifestChanges {
   std::vector<FileChange> changes;  ///< Paths relative to the source.
   bool complete = false;            ///< Names every file there is; what it does not name is gone.
   bool rewritten = false;           ///< The branch was rewritten since.
+  /// Who vouches for commits of this source, as of this revision. Empty: nobody can. Any thread.
+  SignatureQuestion signature{};
 };
 
 class ManifestSource {

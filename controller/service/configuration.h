@@ -15,6 +15,7 @@ struct SourceSettings {
   std::string name, url, ref = "main", path = ".";
   Duration interval = std::chrono::seconds(15);
   std::optional<SecretRef> credentials;
+  SourceRole role;  ///< Of the same name; its prefix is the loop's affair.
 };
 
 struct Configuration {

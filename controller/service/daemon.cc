@@ -76,7 +76,7 @@ class Daemon {
 
 void Daemon::wire() {
   installation_->latest = [this](const std::string& site) {
-    return loop()->controller->fleet()->find(site);
+    return loop()->controller->find(site);
   };
   installation_->changed = [this](const std::string& site) {
     loop()->controller->look_soon(site);
@@ -95,6 +95,7 @@ std::shared_ptr<Loop> Daemon::make_loop() {
                                                        mirrors_beside(configuration_.state)));
     sources.push_back(out->sources.back().get());
     settings.intervals.push_back(source.interval);
+    settings.roles.push_back(source.role);
   }
   auto jitter = [bits = std::minstd_rand(std::random_device{}())]() mutable {
     return static_cast<double>(bits() - 1) / static_cast<double>(std::minstd_rand::max());

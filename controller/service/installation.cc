@@ -59,7 +59,7 @@ std::optional<Refusal> Installation::gate(const Site& site, const Step& step,
   if (!observed)
     return Refusal{std::move(observed.error()).within("observe " + site.name).message, false};
   const Timestamp now = clock.now();
-  if (auto hold = held_now(now_declared, *observed, step, now)) {
+  if (auto hold = held_now(now_declared, *observed, step, calendar, now)) {
     return Refusal{"held " + hold->reason + ": " + hold->message, true};
   }
   if (auto broken = broken_rule(now_declared, *observed, step, calendar, now, operation)) {

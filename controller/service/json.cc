@@ -207,7 +207,7 @@ std::string plan_id(const std::vector<PlannedSite>& sites) {
 
 std::string plan_json(const std::vector<PlannedSite>& sites) {
   Json ready = Json::array(), waiting = Json::array(), held = Json::array(),
-       warnings = Json::array(), problems = Json::array();
+       warnings = Json::array(), problems = Json::array(), policies = Json::array();
   bool converged = true;
   for (const auto& p : sites) {
     converged = converged && p.plan->converged() && p.problem.empty();
@@ -232,6 +232,17 @@ std::string plan_json(const std::vector<PlannedSite>& sites) {
                       {"message", h.message},
                       {"opensAt", or_null(h.opens_at)}});
     }
+    for (const auto& [environment, verdicts] : p.plan->verdicts) {
+      for (const Verdict& v : verdicts) {
+        policies.push_back({{"site", p.site->name},
+                            {"environment", environment},
+                            {"policy", or_null(v.policy)},
+                            {"rule", or_null(v.rule)},
+                            {"holds", v.hold.has_value()},
+                            {"said", v.said},
+                            {"opensAt", v.hold ? or_null(v.hold->opens_at) : Json()}});
+      }
+    }
     for (const auto& w : p.plan->warnings)
       warnings.push_back({{"site", p.site->name}, {"message", w}});
   }
@@ -240,6 +251,7 @@ std::string plan_json(const std::vector<PlannedSite>& sites) {
                   {"ready", ready},
                   {"waiting", waiting},
                   {"held", held},
+                  {"policies", policies},
                   {"warnings", warnings},
                   {"problems", problems}},
                  1);

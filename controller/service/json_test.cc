@@ -198,6 +198,16 @@ TEST_F(PlanJsonTest, SpellsEveryAction) {
       {"verb": "create", "name": "search", "parts": ["databases"]}, {"verb": "launch"}, {"verb": "recover", "operation": "op-1"}])"));
 }
 
+TEST_F(PlanJsonTest, HasWhatEachPolicySaid) {
+  plan.verdicts["live"] = {{"gold", "soaked", {}, "proven"},
+                           {"peak", "", Hold{"live", "Frozen", "peak: sale", noon}, "sale"}};
+  EXPECT_EQ(Json::parse(plan_json(sites())).at("policies"), Json::parse(R"([
+      {"site": "acme", "environment": "live", "policy": "gold", "rule": "soaked", "holds": false,
+       "said": "proven", "opensAt": null},
+      {"site": "acme", "environment": "live", "policy": "peak", "rule": null, "holds": true,
+       "said": "sale", "opensAt": "2026-11-20T03:00:00Z"}])"));
+}
+
 TEST_F(PlanJsonTest, ConvergedMeansThatNothingIsLeftOrUnknown) {
   plan = {};
   EXPECT_EQ(Json::parse(plan_json(sites())).at("converged"), true);
@@ -219,7 +229,7 @@ TEST_F(PlanJsonTest, ItsIdStaysUnderWhatDoesNotMatter) {
   plan.look_again_at = noon;
   observed.refs["refs/heads/unrelated"] = one;
   observed.repository_problem = "git is slow";
-  observed.environments["test"].proven.insert(one);
+  observed.environments["test"].proven[one];
   EXPECT_EQ(id(), before);
 }
 

@@ -4,6 +4,9 @@
 
 #include <filesystem>
 
+#include "controller/calendar/clock.h"
+#include "controller/signatures/signatures.h"
+
 namespace tidegate {
 namespace {
 
@@ -11,14 +14,23 @@ using namespace std::chrono_literals;
 constexpr Duration transfer_deadline = 2min;  // Manifests are small.
 
 ManifestChanges to_changes(Snapshot snapshot) {
-  return {snapshot.commit.hex, snapshot.author, std::move(snapshot.changes), snapshot.complete,
-          snapshot.rewritten};
+  return {snapshot.commit.hex, snapshot.author,    std::move(snapshot.changes),
+          snapshot.complete,   snapshot.rewritten, {}};
 }
 
 }  // namespace
 
+/// Lives as long as anybody who asks.
+struct GitSource::Verdicts {
+  SystemClock clock;
+  Signatures signatures{clock};
+};
+
 GitSource::GitSource(SourceSettings settings, Secrets secrets, std::string mirrors)
-    : settings_(std::move(settings)), secrets_(std::move(secrets)), mirrors_(std::move(mirrors)) {}
+    : settings_(std::move(settings)),
+      secrets_(std::move(secrets)),
+      mirrors_(std::move(mirrors)),
+      verdicts_(std::make_shared<Verdicts>()) {}
 
 Result<Mirror> GitSource::mirror() const {
   auto credentials = credentials_for(settings_.url, settings_.credentials, secrets_, "");
@@ -29,12 +41,30 @@ Result<Mirror> GitSource::mirror() const {
 Result<std::optional<ManifestChanges>> GitSource::changed_since(const std::string& revision) {
   auto mirror = this->mirror();
   if (!mirror) return std::move(mirror.error());
-  GitManifests manifests(std::move(*mirror), settings_.ref, settings_.path);
+  GitManifests manifests(*mirror, settings_.ref, settings_.path);
   auto snapshot =
       manifests.changed_since(revision.empty() ? std::nullopt : std::optional(CommitId{revision}));
   if (!snapshot) return std::move(snapshot.error());
   if (!*snapshot) return std::optional<ManifestChanges>{};
-  return std::optional(to_changes(std::move(**snapshot)));
+  if ((*snapshot)->complete) first_ = (*snapshot)->commit;
+  auto answer = question(*mirror, (*snapshot)->commit);
+  auto changes = to_changes(std::move(**snapshot));
+  changes.signature = std::move(answer);
+  return std::optional(std::move(changes));
+}
+
+SignatureQuestion GitSource::question(const Mirror& mirror, const CommitId& head) const {
+  return [mirror, head, first = first_, secrets = secrets_, verdicts = verdicts_](
+             const CommitId& commit, const SecretRef& list) -> std::optional<SignatureFact> {
+    auto repository = mirror.open();
+    if (!repository || !repository->has(commit)) return std::nullopt;
+    const auto allowed = secrets.read(list, "");
+    if (!allowed) return SignatureFact{false, "", allowed.error().message};
+    const SignatureFact fact = verdicts->signatures.of(*repository, commit, *allowed);
+    if (fact.valid || commit != first || !repository->is_ancestor(commit, head)) return fact;
+    const SignatureFact tip = verdicts->signatures.of(*repository, head, *allowed);
+    return tip.valid ? tip : fact;
+  };
 }
 
 DirectoryRevision revision_of(const std::string& directory) {
@@ -69,7 +99,7 @@ Result<ManifestChanges> read_manifests(const std::string& directory_or_url, cons
   auto files = read_directory(directory_or_url);
   if (!files) return std::move(files.error());
   const auto revision = revision_of(directory_or_url);
-  return ManifestChanges{revision.revision, revision.author, std::move(*files), true, false};
+  return ManifestChanges{revision.revision, revision.author, std::move(*files), true, false, {}};
 }
 
 }  // namespace tidegate

@@ -285,6 +285,14 @@ std::map<std::string, std::string> People::files() const {
       out[name + "/" + stage + ".yaml"] = environment_text(name, stage, e);
     }
   }
+  auto write = [&](const char* kind, const std::map<std::string, std::string>& specs) {
+    for (const auto& [name, spec] : specs)
+      out[std::string("platform/") + kind + "-" + name + ".yaml"] =
+          head(kind, name) + "}\nspec: {" + spec + "}\n";
+  };
+  write("Policy", rules.policies);
+  write("Freeze", rules.freezes);
+  write("Grant", rules.grants);
   return out;
 }
 
@@ -292,7 +300,8 @@ void commit_something(World& world) {
   std::vector<std::string> names;
   for (const auto& [name, site] : world.people.sites) names.push_back(name);
   const std::string name = world.random.pick(names);
-  const auto what = world.random.below(10);
+  const auto what = world.random.below(11);
+  if (what == 10) return commit_a_rule(world);
   if (what == 0) {
     auto& estate = world.estate(name);
     estate.refs["refs/tags/v1"] = world.random.pick(estate.commits);
@@ -307,7 +316,12 @@ void commit_something(World& world) {
 }
 
 void align(World& world) {
-  for (auto& [name, site] : world.people.sites) align_site(world, name, site);
+  world.people.rules = {};
+  for (auto& [name, site] : world.people.sites) {
+    align_site(world, name, site);
+    if (site.stages.size() > 1 && world.random.chance(500))
+      world.people.rules.policies["soak-" + name] = soak_rule(name, site.stages.front());
+  }
   world.commit("everything is aligned");
 }
 

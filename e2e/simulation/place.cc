@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "reconcilers/policies.h"
+
 namespace tidegate {
 namespace {
 
@@ -34,7 +36,7 @@ void Place::undo(const std::optional<Failure>& failure) {
   running.reset();
 }
 
-void Place::finish(bool healthy) {
+void Place::finish(bool healthy, Timestamp now) {
   Release made = running->prepared;
   made.healthy = healthy;
   const bool same = exists && databases_of(current) == databases_of(made);
@@ -55,11 +57,18 @@ void Place::finish(bool healthy) {
   current = made;
   exists = true;
   drifted = false;
+  const bool promotes = std::ranges::any_of(
+      running->step.actions, [](const Action& a) { return std::holds_alternative<Promote>(a); });
+  for (const auto& id : running->step.grants) grants_used[id] = promotes ? made.commit : CommitId{};
   for (const auto& [part, generation] : running->done) {
     highest[part] = std::max(highest[part], generation);
   }
   if (healthy) {
-    proven.insert(made.commit);
+    std::map<Part, Stamp> stamps;
+    for (const auto& [part, set] : made.content) stamps[part] = set.stamp;
+    Proof& proof = proven.try_emplace(made.commit, Proof{now, {}}).first->second;
+    proof.content_taken_at = taken_from_above(*running->site, running->step.environment, stamps);
+    for (const auto& [commit, other] : proven) proof.turn = std::max(proof.turn, other.turn + 1);
     last_proven = made.commit;
     ran_on[made.commit].insert(databases_of(made));
     std::erase_if(failures, [&](const Failure& f) {

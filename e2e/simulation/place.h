@@ -42,7 +42,8 @@ struct Running {
   std::string made;  ///< What it is remembered by when it fails (see oracle.h).
   std::map<Part, std::uint64_t> done;
   bool switched = false, interrupted = false, recovering = false, undo_fails = false;
-  std::optional<Failure> failure;  ///< Why it is being undone.
+  std::optional<Failure> failure;              ///< Why it is being undone.
+  std::map<Part, std::string> content_before;  ///< The authority's, to go back to.
 };
 
 struct Place {
@@ -52,8 +53,9 @@ struct Place {
   std::vector<std::string> kept;  ///< Newest first.
   std::uint64_t last_release = 0;
   bool launched = false, drifted = false, updated_since = false;
-  std::string gone;
-  std::set<CommitId> proven;
+  std::string gone, took_over;
+  std::map<CommitId, Proof> proven;
+  std::map<std::string, CommitId> grants_used;
   std::optional<CommitId> last_proven;
   std::map<CommitId, std::set<std::string>> ran_on;
   std::map<Part, std::uint64_t> highest;
@@ -65,7 +67,7 @@ struct Place {
     return running && running->switched ? running->prepared : current;
   }
   /// The operation's release becomes the recorded one.
-  void finish(bool healthy);
+  void finish(bool healthy, Timestamp now);
   /// Back to the release before; the failure, if it is one, is recorded.
   void undo(const std::optional<Failure>& failure);
   void record(const Failure& failure, bool asked);
@@ -82,10 +84,11 @@ struct Estate {
   std::set<CommitId> mirrored;
   std::set<CommitId> bad;  ///< Commits that fail wherever they are tried.
   bool repository_reachable = true;
-  int secret = 1;                           ///< Content of the one secret; 0: it is not there.
-  std::string was_authority;                ///< Launched once, whatever manifests say.
-  std::map<Part, std::string> its_content;  ///< The ids it had when it was.
-  std::set<std::string> failed_for_good;    ///< What must not be tried again (see oracle.h).
+  int secret = 1;             ///< Content of the one secret; 0: it is not there.
+  std::string was_authority;  ///< Launched once, whatever manifests say.
+  /// The ids it had when it was, or has since a Grant replaced them.
+  std::map<Part, std::string> its_content;
+  std::set<std::string> failed_for_good;  ///< What must not be tried again (see oracle.h).
 };
 
 }  // namespace tidegate

@@ -54,7 +54,7 @@ void World::found(const std::string& name, const std::vector<std::string>& stage
   place.current = {"1", commit, "", {}, true, false};
   place.current.content[Part::databases] = {"1", {{}, 0, {}, time}, {{"main", "sqlite"}}};
   place.current.content[Part::files] = {"1", {{}, 0, {}, time}, {{"uploads", "web/uploads"}}};
-  place.proven = {commit};
+  place.proven = {{commit, {}}};
   place.last_proven = commit;
   place.ran_on[commit] = {"1"};
 }
@@ -76,6 +76,7 @@ void World::crash() {
     }
   }
   controller.reset();
+  opens.clear();
   restart();
 }
 
@@ -197,6 +198,9 @@ void World::turn() {
   for (const auto& [site, estate] : estates) {
     if (auto why = overwritten(estate)) fault(site + ": " + *why);
   }
+  for (const auto& [site, at] : opens) {
+    if (at <= time) fault(site + ": a hold opened and nobody looked");
+  }
   const Timestamp next = std::min(controller->next_due(), next_event());
   if (next <= time) fault("the loop spins");
   time = std::max(next, time + 1ms);
@@ -265,7 +269,13 @@ std::optional<Timestamp> World::next(const std::string& cron, const std::string&
 }
 
 void World::told(const SiteStatus& status, const Plan& plan) {
-  for (const auto& hold : plan.held) ++tally["held " + hold.reason];
+  opens.erase(status.name);
+  for (const auto& hold : plan.held) {
+    ++tally["held " + hold.reason];
+    if (!hold.opens_at) continue;
+    auto& first = opens.try_emplace(status.name, *hold.opens_at).first->second;
+    first = std::min(first, *hold.opens_at);
+  }
   for (const auto& waiting : plan.waiting)
     ++tally[waiting.until ? "waiting for a time" : "waiting"];
   if (!plan.warnings.empty()) ++tally["warned"];
@@ -294,7 +304,10 @@ void World::happened(const Event& event) {
   note("  " + event.site + "/" + event.environment + " " + event.type + " " + event.message);
 }
 
-void World::let_go(const std::string& site) { statuses.erase(site); }
+void World::let_go(const std::string& site) {
+  statuses.erase(site);
+  opens.erase(site);
+}
 
 void World::retried(const std::string& site, const std::string& e) { asked[site].erase(e); }
 

@@ -127,6 +127,7 @@ class World final : public Driver,
   std::map<std::string, int> status_changes;
   std::map<std::string, int> tally;             ///< How often what was planned, done and told.
   std::map<std::string, Timestamp> last_start;  ///< By "site/environment".
+  std::map<std::string, Timestamp> opens;       ///< The first hold to open of what was told last.
 
  private:
   void found(const std::string& name, const std::vector<std::string>& stages, bool launched);

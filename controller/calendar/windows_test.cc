@@ -1,0 +1,110 @@
+// Windows of policies by the real zones: across both changes of clocks, leap days, and after 2038.
+
+#include "reconcilers/windows.h"
+
+#include <gtest/gtest.h>
+
+#include "controller/calendar/calendar.h"
+
+namespace tidegate {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string state(const WindowsRule& rule, const std::string& at) {
+  const SystemCalendar calendar;
+  const WindowState s = window_state(rule, calendar, *parse_rfc3339(at));
+  return std::string(s.open ? "open until " : "closed until ") +
+         (s.changes ? to_rfc3339(*s.changes) : "ever");
+}
+
+struct Row {
+  const char *at, *state;
+};
+void expect_all(const WindowsRule& rule, const std::vector<Row>& rows) {
+  for (const Row& row : rows) EXPECT_EQ(state(rule, row.at), row.state) << row.at;
+}
+
+const WindowsRule office{{{"0 9 * * 1-4", 8h, "Europe/Berlin"}}, {}};
+const WindowsRule night{{{"0 22 * * *", 8h, "Europe/Berlin"}}, {}};
+const WindowsRule half_past_two{{{"30 2 * * *", 1h, "Europe/Berlin"}}, {}};
+
+TEST(SystemWindowsTest, OfficeHoursFollowTheClocksOfTheirPlace) {
+  expect_all(office, {
+                         {"2026-03-26T08:00:00Z", "open until 2026-03-26T16:00:00Z"},
+                         {"2026-03-26T16:00:00Z", "closed until 2026-03-30T07:00:00Z"},
+                         {"2026-03-30T07:00:00Z", "open until 2026-03-30T15:00:00Z"},
+                         {"2026-10-22T15:00:00Z", "closed until 2026-10-26T08:00:00Z"},
+                     });
+}
+
+// Berlin 2026-03-29: 02:00 becomes 03:00 at 01:00 UTC. A window lasts as long as it says.
+TEST(SystemWindowsTest, AWindowOverClocksGoingForwardLastsItsWholeTime) {
+  expect_all(night, {
+                        {"2026-03-28T20:59:59Z", "closed until 2026-03-28T21:00:00Z"},
+                        {"2026-03-28T21:00:00Z", "open until 2026-03-29T05:00:00Z"},
+                        {"2026-03-29T04:59:59Z", "open until 2026-03-29T05:00:00Z"},
+                        {"2026-03-29T05:00:00Z", "closed until 2026-03-29T20:00:00Z"},
+                    });
+}
+
+TEST(SystemWindowsTest, AWindowThatWouldOpenInTheHourLeftOutDoesNotOpenThatDay) {
+  expect_all(half_past_two, {
+                                {"2026-03-28T01:30:00Z", "open until 2026-03-28T02:30:00Z"},
+                                {"2026-03-29T01:00:00Z", "closed until 2026-03-30T00:30:00Z"},
+                            });
+}
+
+// Berlin 2026-10-25: 03:00 becomes 02:00 at 01:00 UTC.
+TEST(SystemWindowsTest, AWindowInTheHourThatComesTwiceOpensOnce) {
+  expect_all(half_past_two, {
+                                {"2026-10-25T00:29:59Z", "closed until 2026-10-25T00:30:00Z"},
+                                {"2026-10-25T00:30:00Z", "open until 2026-10-25T01:30:00Z"},
+                                {"2026-10-25T01:29:59Z", "open until 2026-10-25T01:30:00Z"},
+                                {"2026-10-25T01:30:00Z", "closed until 2026-10-26T01:30:00Z"},
+                            });
+  expect_all(night, {
+                        {"2026-10-24T20:00:00Z", "open until 2026-10-25T04:00:00Z"},
+                        {"2026-10-25T04:00:00Z", "closed until 2026-10-25T21:00:00Z"},
+                    });
+}
+
+TEST(SystemWindowsTest, DeniedDaysAreTakenOutAcrossTheChange) {
+  const WindowsRule rule{{{"0 * * * *", 1h, "UTC"}}, {{"0 0 29 3 *", 24h, "Europe/Berlin"}}};
+  expect_all(rule, {
+                       {"2026-03-28T22:59:59Z", "open until 2026-03-28T23:00:00Z"},
+                       {"2026-03-28T23:00:00Z", "closed until 2026-03-29T23:00:00Z"},
+                       {"2026-03-29T23:00:00Z", "open until ever"},
+                   });
+}
+
+TEST(SystemWindowsTest, KnowsLeapDays) {
+  const WindowsRule rule{{{"0 0 29 2 *", 24h, "UTC"}}, {}};
+  expect_all(rule, {
+                       {"2026-11-20T00:00:00Z", "closed until 2028-02-29T00:00:00Z"},
+                       {"2028-02-29T23:59:59Z", "open until 2028-03-01T00:00:00Z"},
+                       {"2028-03-01T00:00:00Z", "closed until 2032-02-29T00:00:00Z"},
+                       {"2100-02-28T12:00:00Z", "closed until 2104-02-29T00:00:00Z"},
+                   });
+}
+
+TEST(SystemWindowsTest, GoesOnAfter2038) {
+  expect_all(office, {
+                         {"2038-01-19T03:14:07Z", "closed until 2038-01-19T08:00:00Z"},
+                         {"2038-01-19T08:00:00Z", "open until 2038-01-19T16:00:00Z"},
+                         {"2040-07-02T06:59:59Z", "closed until 2040-07-02T07:00:00Z"},
+                     });
+}
+
+TEST(SystemWindowsTest, AClockThatGoesBackFindsTheSameWindows) {
+  EXPECT_EQ(state(office, "2026-11-19T16:00:00Z"), "closed until 2026-11-23T08:00:00Z");
+  EXPECT_EQ(state(office, "2026-11-19T15:00:00Z"), "open until 2026-11-19T16:00:00Z");
+}
+
+TEST(SystemWindowsTest, AZoneThatThisMachineDoesNotKnowHolds) {
+  EXPECT_EQ(state({{}, {{"0 9 * * *", 8h, "Europe/Atlantis"}}}, "2026-11-20T00:00:00Z"),
+            "closed until ever");
+}
+
+}  // namespace
+}  // namespace tidegate
