@@ -33,10 +33,13 @@ struct FileChange {
   std::optional<std::string> text;
 };
 
+/// Whether a time zone of good form is one: known to whoever has a data base of them.
+using KnowsZone = bool (*)(const std::string& zone);
+
 class Fleet {
  public:
-  /// An empty fleet: no file, no site.
-  Fleet();
+  /// An empty fleet: no file, no site. Without `knows_zone` the form of time zones alone counts.
+  explicit Fleet(KnowsZone knows_zone = nullptr);
 
   /// The fleet after `changes`, stamped with the commit and author that brought them. Sites whose
   /// effective value is unchanged keep the very same pointer. A site whose documents, class or
@@ -52,6 +55,14 @@ class Fleet {
   std::vector<Problem> problems() const;
   /// Problems that keep this site (known or not) from its newest documents.
   std::vector<Problem> problems_of(const std::string& site) const;
+  /// The first of them and how many more there are, as Site::invalid says it; "" when there is
+  /// none.
+  std::string invalid(const std::string& site) const;
+  /// Problems and warnings of this site, of the class and drivers it names, and of its files where
+  /// they belong to no site.
+  std::vector<Problem> problems_concerning(const std::string& site) const;
+  /// Errors that belong to no site: of files, and of documents that cannot be told apart.
+  std::vector<Problem> problems_of_none() const;
   /// Names of all sites that documents speak of, good or broken.
   std::set<std::string> named_sites() const;
 

@@ -16,12 +16,6 @@ bool earlier(const std::shared_ptr<const Document>& left,
   return std::tie(left->file, left->position) < std::tie(right->file, right->position);
 }
 
-const Problem* first_error(const std::vector<Problem>& problems) {
-  for (const Problem& problem : problems)
-    if (!problem.warning) return &problem;
-  return nullptr;
-}
-
 bool has_site_document(const SiteEntry& entry) {
   return std::any_of(entry.documents.begin(), entry.documents.end(),
                      [](const auto& document) { return document->key.kind == DocumentKind::site; });
@@ -35,6 +29,14 @@ std::string known_near(const std::string& name, const SharedEntries& entries) {
 }
 
 }  // namespace
+
+std::string summary(const std::vector<Problem>& problems) {
+  const auto error = std::ranges::find(problems, false, &Problem::warning);
+  if (error == problems.end()) return "";
+  const auto more = std::ranges::count(problems, false, &Problem::warning) - 1;
+  return to_string(*error) +
+         (more == 0 ? "" : "; and " + std::to_string(more) + " more: run tidegate validate");
+}
 
 const Document* only_good(const DocumentList& documents) {
   return documents.size() == 1 && documents[0]->good ? documents[0].get() : nullptr;
@@ -69,7 +71,8 @@ void FleetEdit::replace(const FileChange& change) {
   if (before)
     for (const auto& document : before->documents) drop(*document);
   if (!change.text) return state_.files.erase(change.path);
-  auto file = std::make_shared<ManifestFile>(read_manifest_file(change.path, *change.text));
+  auto file = std::make_shared<ManifestFile>(
+      read_manifest_file(change.path, *change.text, state_.knows_zone));
   keep_owners(*file, before.get());
   for (const auto& document : file->documents) add(document);
   state_.files.set(change.path, std::move(file));
@@ -279,8 +282,7 @@ void FleetEdit::merge(SiteEntry& entry, const Document& site, std::vector<Effect
 std::shared_ptr<const Site> FleetEdit::next_good(const SiteEntry& entry,
                                                  std::vector<Effective>& merged) const {
   const auto& before = entry.good;
-  if (const Problem* error = first_error(entry.problems)) {
-    const std::string invalid = to_string(*error);
+  if (const std::string invalid = summary(entry.problems); !invalid.empty()) {
     if (!before || before->invalid == invalid) return before;
     auto site = std::make_shared<Site>(*before);
     site->invalid = invalid;

@@ -34,16 +34,19 @@ struct SharedEntry {
 using SharedEntries = std::map<std::string, std::shared_ptr<const SharedEntry>>;
 
 struct FleetState {
-  std::string revision;
-  Shards<ManifestFile> files;
-  Shards<SiteEntry> entries;
-  SharedEntries classes, drivers;
-  Drivers driver_specs;  ///< Of `drivers`, those that have a document.
-  std::map<std::string, std::shared_ptr<const Site>> sites;
+  KnowsZone knows_zone = nullptr;
+  std::string revision{};
+  Shards<ManifestFile> files{};
+  Shards<SiteEntry> entries{};
+  SharedEntries classes{}, drivers{};
+  Drivers driver_specs{};  ///< Of `drivers`, those that have a document.
+  std::map<std::string, std::shared_ptr<const Site>> sites{};
 };
 
 /// Duplicates among documents: told at the later one.
 std::vector<Problem> duplicates(const DocumentList& documents);
+/// The first error of a list and how many more there are; "" when there is none.
+std::string summary(const std::vector<Problem>& problems);
 /// The document, when there is exactly one and it is good.
 const Document* only_good(const DocumentList& documents);
 

@@ -10,6 +10,7 @@ namespace tidegate {
 struct Origin {
   SecretRef::Scope scope = SecretRef::Scope::site;
   bool of_class = false;
+  KnowsZone knows_zone = nullptr;
 };
 
 Mark mark_of(const Value& value, const Origin& origin);
@@ -20,7 +21,7 @@ std::map<std::string, SecretRef> read_secrets(const Value& value, const Origin& 
 
 HostDriverSpec read_driver(const Value& spec, const std::string& name);
 SiteManifest read_site(const Value& spec);
-SiteClassManifest read_site_class(const Value& spec);
+SiteClassManifest read_site_class(const Value& spec, KnowsZone knows_zone);
 EnvironmentFields read_environment(const Value& spec, const Origin& origin);
 
 }  // namespace tidegate

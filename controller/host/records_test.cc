@@ -52,7 +52,7 @@ TEST_F(RecordsTest, AnEnvironmentsMemoryComesBackWhole) {
   r.launched = r.updated_since = true;
   r.releases = {{"1", full_release("1")}, {"2", full_release("2")}};
   r.kept = {"1"};
-  r.retired = {{"0", noon + Duration(7)}};
+  r.retired = {{"0", noon + Duration(7), full_release("0").content}};
   r.proven = {one, two};
   r.last_proven = two;
   r.ran_on[one] = {"1", "2"};

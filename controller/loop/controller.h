@@ -18,6 +18,7 @@ namespace tidegate {
 struct LoopSettings {
   std::vector<Duration> intervals;  ///< One for each source, jittered by ±10 %.
   Cadence cadence;
+  Fleet fleet{};  ///< What the first manifests are added to: an empty one.
 };
 
 class Controller {
@@ -33,9 +34,8 @@ class Controller {
   /// When run_one() next has something to do, as things stand.
   Timestamp next_due() const;
 
-  /// Goes on from the manifests that another one knows, which was shut down; each source is read
-  /// anew and as a whole. Called before run_one(). Does nothing while `old` reads a source, or when
-  /// files of one source would meet those of several.
+  /// Goes on from the manifests that another one knows, which was shut down, also where it still
+  /// reads a source; each source is read anew and as a whole. Called before run_one().
   void take_over(const Controller& old);
 
   /// Something about this site changed. Any thread.
@@ -46,6 +46,9 @@ class Controller {
   std::shared_ptr<const Fleet> fleet() const;
   /// Hands out nothing more; what is being looked at ends by itself.
   void shut_down();
+  /// After shut_down(), when the driver has ended what ran: observes each site that was told as
+  /// busy once more and tells of it, starting nothing. Goes on to no other site after `deadline`.
+  void tell_how_it_ended(Timestamp deadline);
 
  private:
   struct Source {
@@ -53,7 +56,9 @@ class Controller {
     Duration interval;
     std::string revision;         // Read last.
     std::set<std::string> files;  // With the source's prefix.
+    std::set<std::string> sites;  // That its files concern, or once did.
     std::string problem;          // Told last.
+    Timestamp since{};            // Of `problem`.
     Timestamp due{};
     bool busy = false;
   };
@@ -62,7 +67,11 @@ class Controller {
   void poll(Source& source);
   void apply(Source& source, ManifestChanges changes);
   void look_at(const std::string& name);
-  void tell(Look& look, const std::optional<SiteStatus>& before);
+  void tell_without_site(const std::string& name);
+  std::optional<SiteStatus> last_told(const std::string& name);
+  void tell(SiteStatus status, const Plan& plan, const std::optional<SiteStatus>& before);
+  void note_problem(Source& source, const std::string& problem);
+  std::vector<Condition> unreadable_sources_of(const std::string& site) const;
   void note_started(const std::string& site, const Look& look);
   double draw();
 
@@ -72,11 +81,13 @@ class Controller {
   Reconciler reconciler_;
   Workqueue queue_;
 
+  std::mutex applying_;       // One source's changes after the other's. Taken before mutex_.
   mutable std::mutex mutex_;  // For everything below.
   std::function<double()> jitter_;
   std::vector<Source> sources_;
-  std::shared_ptr<const Fleet> fleet_ = std::make_shared<const Fleet>();
+  std::shared_ptr<const Fleet> fleet_;
   std::map<std::string, SiteStatus> statuses_;  // Without what was observed: for transitions alone.
+  std::atomic<bool> all_read_{false};           // Every source, once at least.
   std::atomic<bool> stopping_{false};
 };
 
