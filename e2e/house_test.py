@@ -23,7 +23,7 @@ THIRD_PARTY = {
     "yaml-cpp": ["schemas/yaml.cc"],
     "openssl": ["schemas/digest.cc", "controller/git/connection.cc", "controller/http/get.cc",
                 "controller/host/files/tree_parts.cc"],
-    "git2": ["controller/git/check_out.cc", "controller/git/connection.cc",
+    "git2": ["controller/git/check_out.cc", "controller/git/clone.cc", "controller/git/connection.cc",
              "controller/git/consolidate.cc", "controller/git/handles.cc",
              "controller/git/repository.cc", "controller/git/transfer.cc",
              "controller/git/tree_difference.cc", "controller/git/writer.cc"],

@@ -15,6 +15,8 @@ struct Match : F... {
 template <class... F>
 Match(F...) -> Match<F...>;
 
+constexpr const char* of_content = "content ";  // How digests of content begin.
+
 Resolved named_ref(const std::string& what, const std::string& name, const std::string& ref,
                    const Site& site, const ObservedSite& observed) {
   if (auto it = observed.refs.find(ref); it != observed.refs.end()) return {it->second, {}, false};
@@ -195,12 +197,19 @@ EnvironmentDiff diff(const Site& site, const Environment& environment, const Obs
 }
 
 std::string step_digest(const Site& site, const Environment& environment,
-                        const ObservedEnvironment& seen, const CommitId& commit,
-                        std::optional<Timestamp> refresh_due) {
-  std::string text =
-      site.digest + "\n" + environment.digest + "\n" + seen.wanted_inputs + "\n" + commit.hex;
-  if (refresh_due) text += "\nrefresh " + to_rfc3339(*refresh_due);
-  return sha256_hex(text);
+                        const ObservedEnvironment& seen, const CommitId& commit) {
+  return sha256_hex(site.digest + "\n" + environment.digest + "\n" + seen.wanted_inputs + "\n" +
+                    commit.hex);
 }
+
+std::string content_digest(const Site& site, const Environment& environment,
+                           const ObservedEnvironment& seen, const CommitId& commit,
+                           std::optional<Timestamp> refresh_due) {
+  std::string text = step_digest(site, environment, seen, commit);
+  if (refresh_due) text += "\nrefresh " + to_rfc3339(*refresh_due);
+  return of_content + sha256_hex(text);
+}
+
+bool is_of_content(const Failure& failure) { return failure.digest.starts_with(of_content); }
 
 }  // namespace tidegate

@@ -68,9 +68,14 @@ const ObservedEnvironment& observed_of(const ObservedSite& observed,
 const ObservedPart& part_of(const ObservedEnvironment& seen, Part part);
 
 /// What a quarantine of a step is filed under: it is lifted by any change of the Site, its class,
-/// the Environment, a secret's content or the commit; that of a mere refresh by its next due time.
+/// the Environment, a secret's content or the commit.
 std::string step_digest(const Site& site, const Environment& environment,
-                        const ObservedEnvironment& seen, const CommitId& commit,
-                        std::optional<Timestamp> refresh_due);
+                        const ObservedEnvironment& seen, const CommitId& commit);
+/// The same of bringing content on that commit, apart from the code; a mere refresh's is lifted by
+/// its next due time as well.
+std::string content_digest(const Site& site, const Environment& environment,
+                           const ObservedEnvironment& seen, const CommitId& commit,
+                           std::optional<Timestamp> refresh_due);
+bool is_of_content(const Failure& failure);
 
 }  // namespace tidegate

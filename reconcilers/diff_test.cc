@@ -150,15 +150,12 @@ TEST_F(DiffTest, AClockThatStepsBackMakesNothingDue) {
 }
 
 TEST_F(DiffTest, ADigestChangesWithWhateverAStepIsMadeOf) {
-  auto digest = [&] { return step_digest(site, want("dev"), seen("dev"), c1, {}); };
+  auto digest = [&] { return step_digest(site, want("dev"), seen("dev"), c1); };
   const std::string before = digest();
   EXPECT_EQ(digest(), before);
   want("dev").suspend = Suspend{};
   EXPECT_EQ(digest(), before);
-  EXPECT_NE(step_digest(site, want("dev"), seen("dev"), c2, {}), before);
-  EXPECT_NE(step_digest(site, want("dev"), seen("dev"), c1, noon), before);
-  EXPECT_NE(step_digest(site, want("dev"), seen("dev"), c1, noon),
-            step_digest(site, want("dev"), seen("dev"), c1, noon + 1s));
+  EXPECT_NE(step_digest(site, want("dev"), seen("dev"), c2), before);
   site.digest = "x";
   EXPECT_NE(digest(), before);
   site.digest = "site";
@@ -167,6 +164,19 @@ TEST_F(DiffTest, ADigestChangesWithWhateverAStepIsMadeOf) {
   want("dev").digest = "dev";
   seen("dev").wanted_inputs = "x";
   EXPECT_NE(digest(), before);
+}
+
+TEST_F(DiffTest, ContentHasADigestOfItsOwnWhichItsDueTimeChanges) {
+  auto digest = [&](std::optional<Timestamp> due) {
+    return content_digest(site, want("dev"), seen("dev"), c1, due);
+  };
+  EXPECT_EQ(digest({}), digest({}));
+  EXPECT_NE(digest({}), step_digest(site, want("dev"), seen("dev"), c1));
+  EXPECT_NE(digest(noon), digest({}));
+  EXPECT_NE(digest(noon), digest(noon + 1s));
+  EXPECT_TRUE(is_of_content({digest(noon), false, "", noon, 1}));
+  EXPECT_FALSE(
+      is_of_content({step_digest(site, want("dev"), seen("dev"), c1), false, "", noon, 1}));
 }
 
 }  // namespace

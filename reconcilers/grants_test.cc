@@ -25,7 +25,7 @@ TEST_F(GrantsTest, AHotfixGoesStraightToLive) {
   EXPECT_EQ(planned(),
             "held live NotProven: 2222222 has not been proven in test; let test run it first\n");
   grant("live", GrantedPromote{c2});
-  EXPECT_EQ(planned(), "ready live: promote 2222222 | runs 1111111\n");
+  EXPECT_EQ(planned(), "ready live: promote 2222222 | it runs 1111111\n");
   EXPECT_EQ(grants(), std::vector<std::string>{"g1"});
 }
 
@@ -33,8 +33,8 @@ TEST_F(GrantsTest, AHotfixDoesNotWaitForTheStageBelow) {
   want("live").code = want("test").code = want("dev").code = c2;
   grant("live", GrantedPromote{c2});
   EXPECT_EQ(planned(),
-            "ready dev: promote 2222222 | runs 1111111\n"
-            "ready live: promote 2222222 | runs 1111111\n"
+            "ready dev: promote 2222222 | it runs 1111111\n"
+            "ready live: promote 2222222 | it runs 1111111\n"
             "waiting test: promote 2222222 | until dev has proven 2222222\n");
 }
 
@@ -110,8 +110,8 @@ TEST_F(GrantsTest, ContentComesUpOnceAfterTheLaunch) {
             "is never replaced: write content: {source: keep}\n");
   grant("live", GrantedSync{"test", 8});
   EXPECT_EQ(planned(),
-            "ready live: sync databases from test (generation 8), sync files from test (generation "
-            "8) | its databases are its own; its files are its own\n");
+            "ready live: sync databases and files from test (generation 8) | its databases and "
+            "files are its own\n");
   EXPECT_EQ(grants(), std::vector<std::string>{"g1"});
   for (const Sync& other : {Sync{Part::files, "test", 9, {}}, Sync{Part::files, "dev", 8, {}},
                             Sync{Part::files, "test", 8, noon}}) {
@@ -128,8 +128,8 @@ TEST_F(GrantsTest, ContentComesUpBetweenLowerStagesToo) {
             "dev is below test: name a stage above, or keep\n");
   grant("test", GrantedSync{"dev", 3});
   EXPECT_EQ(planned(),
-            "ready test: sync databases from dev (generation 3), sync files from dev (generation "
-            "3) | its databases are its own; its files are its own\n");
+            "ready test: sync databases and files from dev (generation 3) | its databases and "
+            "files are its own\n");
 }
 
 TEST_F(GrantsTest, ARefreshFromBelowIsNeverGranted) {
@@ -146,8 +146,8 @@ TEST_F(GrantsTest, AProtectedEnvironmentIsWipedOnce) {
   EXPECT_EQ(planned().substr(0, 28), "held live AuthorityProtected");
   grant("live", GrantedWipe{2});
   EXPECT_EQ(planned(),
-            "ready live: wipe databases (generation 2), wipe files (generation 2) | its databases "
-            "are its own; its files are its own\n");
+            "ready live: wipe databases and files (generation 2) | its databases and files are its "
+            "own\n");
   EXPECT_EQ(broken("live", Wipe{Part::files, 3}), "live is the authority of a launched site");
   seen("live").grants_used["g1"];
   EXPECT_EQ(broken("live", Wipe{Part::files, 2}), "live is the authority of a launched site");

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "reconcilers/plan_text.h"
 #include "reconcilers/planner.h"
 
 namespace tidegate {
@@ -26,6 +25,7 @@ Plan Planner::run() && {
   }
   for (const auto& stage : site_.stages) {
     if (diffs_.contains(stage)) plan_environment(*site_.find(stage));
+    if (const Environment* e = site_.find(stage)) follow(*e);
   }
   return std::move(plan_);
 }
@@ -51,10 +51,10 @@ void Planner::recover_interrupted() {
     const std::string digest = "recover " + s.operation->id;
     const Failure* failed = failure_of(s, digest);
     if (failed && retry_at(*failed) > now_) {
-      wait(name, actions, "undoing failed and is tried again: " + failed->message,
+      wait(name, actions, "for undoing to be tried again; it failed: " + failed->message,
            retry_at(*failed));
     } else if (!claims_.can_write(name)) {
-      wait(name, actions, "another operation reads " + name);
+      wait(name, actions, "until nothing copies from " + name + " any more");
     } else {
       claims_.write(name);
       plan_.ready.push_back({name,
@@ -142,11 +142,8 @@ void Planner::record(const std::string& e, const Action& action, const std::stri
 void Planner::compare(const Environment& e) {
   const std::string& name = e.name;
   const ObservedEnvironment& s = seen(name);
-  const auto commit = resolve(e, site_, observed_, now_).commit;
-  if (recovering_.contains(name)) {
-    coming_[name] = commit;
-    return;
-  }
+  const Resolved code = resolve(e, site_, observed_, now_);
+  if (recovering_.contains(name)) return note_coming(name, code);
   if (!s.gone.empty()) return hold({name, "EnvironmentGone", s.gone, {}});
   if (!e.driver) {
     return hold({name, "Invalid", "its driver is not defined by any document", {}});
@@ -156,15 +153,18 @@ void Planner::compare(const Environment& e) {
                  "AuthorityMissing",
                  name +
                      " is the authority of a launched site and is not there; it is never created "
-                     "empty: bring it back, or set launched: false while a new site is built",
+                     "empty: bring it back; launched: false is only for a site that never was "
+                     "launched",
                  {}});
   }
   if (s.exists) {
     if (auto changed = changed_declaration(s)) return hold({name, "ContentChanged", *changed, {}});
   }
   if (is_busy(name)) {
-    coming_[name] = commit;
-    return wait(name, {}, "operation " + s.operation->id + " is running: " + s.operation->phase);
+    note_coming(name, code);
+    return wait(name, {},
+                "until operation " + s.operation->id + " has ended, which is in phase " +
+                    s.operation->phase);
   }
   diffs_[name] = diff(site_, e, observed_, calendar_, now_);
   for (const auto& [part, d] : diffs_[name].content) {
@@ -201,6 +201,8 @@ void Planner::plan_environment(const Environment& e) {
   // Every release is made with the secrets: without them neither code nor content can go on.
   if (!secret.empty()) return hold({e.name, "Invalid", secret, {}});
   ask_policies(e, code, content);
+  // Rules may have let the code pass for content that does not come with it.
+  if (leave_out_failed(e, code, content)) ask_policies(e, code, content);
   combine(e, std::move(code), std::move(content));
 }
 
@@ -222,6 +224,7 @@ bool Planner::is_busy(const std::string& e) const {
 }
 
 void Planner::hold(Hold held) {
+  if (std::ranges::find(plan_.held, held) != plan_.held.end()) return;
   if (held.opens_at) look_again(*held.opens_at);
   plan_.held.push_back(std::move(held));
 }
@@ -238,7 +241,46 @@ void Planner::look_again(Timestamp at) {
 }
 
 void Planner::note_coming(const std::string& e, const std::vector<Action>& actions) {
-  if (const Promote* promote = promote_in(actions)) coming_[e] = promote->commit;
+  if (const Promote* promote = promote_in(actions)) coming_[e].insert(promote->commit);
+}
+
+void Planner::note_coming(const std::string& e, const Resolved& code) {
+  coming_[e];
+  if (code.commit || code.comes_by_itself) coming_[e].insert(code.commit);
+}
+
+/// What follows another stage goes on to where that one goes, unless something keeps it.
+void Planner::follow(const Environment& e) {
+  const auto* from = std::get_if<ProvenIn>(&e.code);
+  const bool kept = !diffs_.contains(e.name) && !coming_.contains(e.name);
+  if (!from || kept || suspended(e) || !seen(e.name).missing_secret.empty()) return;
+  const auto ahead = coming_.find(from->environment);
+  if (ahead == coming_.end()) return;
+  for (const auto& commit : ahead->second) {
+    if (!commit) {
+      coming_[e.name].insert(commit);
+      continue;
+    }
+    const auto refused = not_proven(e, *commit);
+    const bool held = refused && refused->kind == Kind::hold;
+    if (!held && !code_quarantined(e, *commit)) coming_[e.name].insert(commit);
+  }
+}
+
+/// Whether an environment is on its way to a commit: or to one that nobody knows yet.
+bool Planner::is_coming(const std::string& e, const std::optional<CommitId>& commit) const {
+  const auto found = coming_.find(e);
+  return found != coming_.end() &&
+         (found->second.contains(commit) || found->second.contains(std::nullopt));
+}
+
+bool Planner::quarantined(const Environment& e, const std::string& digest) const {
+  const Failure* failed = failure_of(seen(e.name), digest);
+  return failed && failed->quarantined && !retries_.contains(e.name);
+}
+
+bool Planner::code_quarantined(const Environment& e, const CommitId& commit) const {
+  return quarantined(e, step_digest(site_, e, seen(e.name), commit));
 }
 
 }  // namespace tidegate

@@ -11,7 +11,7 @@ namespace tidegate {
 struct Waiting {
   std::string environment;
   std::vector<Action> actions;
-  std::string because;
+  std::string because;  ///< Goes on after "waits": "until dev has proven 2222222".
   std::optional<Timestamp> until;
   bool operator==(const Waiting&) const = default;
 };
@@ -70,7 +70,8 @@ std::vector<std::string> grants_for(const Site& site, const ObservedSite& observ
 std::optional<Hold> held_now(const Site& site, const ObservedSite& observed, const Step& step,
                              const Calendar& calendar, Timestamp now);
 
-/// "promote 4f2c3d1, sync databases and files from live (generation 7)".
+/// "promote 4f2c3d1, sync databases and files from live (generation 7)": parts to which the same
+/// happens are told of together.
 std::string describe(const std::vector<Action>& actions);
 
 }  // namespace tidegate

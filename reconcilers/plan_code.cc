@@ -1,20 +1,32 @@
 // What becomes of an environment's code.
 
-#include "reconcilers/plan_text.h"
 #include "reconcilers/planner.h"
 
 namespace tidegate {
 
 Outcome Planner::plan_code(const Environment& e, const CodeDifference& d) const {
-  if (!d.want.problem.empty()) {
-    if (d.want.comes_by_itself) return Outcome::wait({}, d.want.problem);
-    return Outcome::hold({e.name, "Invalid", d.want.problem, {}});
-  }
+  if (!d.want.commit) return unknown_code(e, d.want);
   if (d.cause == CodeCause::none) return {};
   const CommitId& want = *d.want.commit;
   if (auto held = tracked(e, want)) return Outcome::hold(*held);
   if (auto refused = not_proven(e, want)) return *refused;
-  return Outcome::act(Promote{want}, code_text(d, seen(e.name)));
+  return Outcome::act(Promote{want}, {code_text(d, seen(e.name))});
+}
+
+/// What to run is not known: it comes by itself, or a person has to say.
+Outcome Planner::unknown_code(const Environment& e, const Resolved& want) const {
+  if (!want.comes_by_itself) return Outcome::hold({e.name, "Invalid", want.problem, {}});
+  const auto* from = std::get_if<ProvenIn>(&e.code);
+  if (!from) return Outcome::wait({}, "for the repository: " + want.problem);
+  const auto ahead = coming_.find(from->environment);
+  if (ahead == coming_.end() || ahead->second.empty()) {
+    return Outcome::hold(
+        {e.name, "NotProven", want.problem + "; let " + from->environment + " run one first", {}});
+  }
+  const auto& next = *ahead->second.rbegin();
+  if (!next) return Outcome::wait({}, "until " + from->environment + " has proven a commit");
+  return Outcome::wait({Promote{*next}},
+                       "until " + from->environment + " has proven " + next->brief());
 }
 
 std::optional<Hold> Planner::tracked(const Environment& e, const CommitId& commit) const {
@@ -33,8 +45,7 @@ std::optional<Outcome> Planner::not_proven(const Environment& e, const CommitId&
   if (stage == 0 || seen(e.name).proven.contains(want)) return std::nullopt;
   const std::string& below = site_.stages[stage - 1];
   if (seen(below).proven.contains(want) || allowed(e.name, Promote{want})) return std::nullopt;
-  auto coming = coming_.find(below);
-  if (coming != coming_.end() && coming->second == want) {
+  if (is_coming(below, want)) {
     return Outcome::wait({Promote{want}}, "until " + below + " has proven " + want.brief());
   }
   return Outcome::hold(

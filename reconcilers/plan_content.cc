@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "reconcilers/plan_text.h"
 #include "reconcilers/planner.h"
 
 namespace tidegate {
@@ -24,7 +23,7 @@ Outcome Planner::plan_part(const Environment& e, Part part, const Outcome& code)
       if (refreshes_on_promote(e, part, code)) {
         const Timestamp taken = have.stamp.taken_at.value_or(Timestamp{});
         return bring(e, part, taken + e.content.refresh->if_older_than,
-                     "refreshed with the new code");
+                     {"its content is taken anew with new code"});
       }
       return declare(e, part);
     case ContentRow::used:
@@ -32,16 +31,15 @@ Outcome Planner::plan_part(const Environment& e, Part part, const Outcome& code)
           {e.name, "GenerationUsed", used_text(e.content.generation, have.stamp), {}});
     case ContentRow::lost:
       if (is_protected(e.name)) return protect(e.name, "replaced");
-      return Outcome::hold(
-          {e.name, "ContentGone", gone_text(e.content, part, have.highest_generation), {}});
+      return Outcome::hold({e.name, "ContentGone", gone(e), {}});
     case ContentRow::refresh:
-      return bring(e, part, row.due, "its refresh is due");
+      return bring(e, part, row.due, {"its refresh is due"});
     case ContentRow::bring:
-      return bring(e, part, {}, stamp_text(part, have.stamp));
+      return bring(e, part, {}, {stamp_text(have.stamp), part});
     case ContentRow::come_back:
       if (is_protected(e.name)) return protect(e.name, "replaced");
       return Outcome::act(Activate{part, row.kept->id, row.kept->stamp},
-                          stamp_text(part, have.stamp));
+                          {stamp_text(have.stamp), part});
   }
   return {};
 }
@@ -53,16 +51,29 @@ Outcome Planner::first_content(const Environment& e, Part part) const {
   const auto& spec = e.content;
   const Action nothing = Wipe{part, 0};
   if (!spec.includes(part) || spec.source == ContentSource::keep()) {
-    return Outcome::act(nothing, "is new");
+    return Outcome::act(nothing, {"it is new"});
   }
   if (spec.source == ContentSource::empty()) {
-    return Outcome::act(Wipe{part, spec.generation}, "is new");
+    return Outcome::act(Wipe{part, spec.generation}, {"it is new"});
   }
   const std::string& from = spec.source.environment;
-  if (flows_up(e) || (source_waits(e) && !is_busy(from))) {
-    return Outcome::act(nothing, from + " has no content to copy yet");
+  if (!site_.find(from) || flows_up(e) || (source_waits(e) && !is_busy(from))) {
+    return Outcome::act(nothing, {from + " has no content to copy yet"});
   }
-  return bring(e, part, {}, "is new");
+  return bring(e, part, {}, {"it is new"});
+}
+
+/// For all parts at once: the generation to raise to is one for both.
+std::string Planner::gone(const Environment& e) const {
+  std::vector<std::string> names;
+  std::uint64_t highest = 0;
+  for (Part part : parts) {
+    if (!e.content.includes(part)) continue;
+    highest = std::max(highest, part_of(seen(e.name), part).highest_generation);
+    if (diffs_.at(e.name).content.at(part).row == ContentRow::lost)
+      names.emplace_back(to_string(part));
+  }
+  return gone_text(e.content, enumerate(names), highest);
 }
 
 bool Planner::flows_up(const Environment& e) const {
@@ -79,7 +90,7 @@ Outcome Planner::protect(const std::string& e, const std::string& what) const {
 }
 
 Outcome Planner::bring(const Environment& e, Part part, std::optional<Timestamp> due,
-                       const std::string& because) const {
+                       Reason because) const {
   const auto& spec = e.content;
   const bool wipes = spec.source == ContentSource::empty();
   const std::string& from = spec.source.environment;
@@ -87,7 +98,7 @@ Outcome Planner::bring(const Environment& e, Part part, std::optional<Timestamp>
   const bool up = flows_up(e);
   const bool by_grant = (up || is_protected(e.name)) && allowed(e.name, wipes ? wipe : sync);
   if (is_protected(e.name) && !by_grant) return protect(e.name, wipes ? "wiped" : "replaced");
-  if (wipes) return Outcome::act(wipe, because);
+  if (wipes) return Outcome::act(wipe, std::move(because));
   if (up && !by_grant) {
     return Outcome::hold({e.name,
                           "AuthorityProtected",
@@ -95,8 +106,15 @@ Outcome Planner::bring(const Environment& e, Part part, std::optional<Timestamp>
                               " is below " + e.name + ": name a stage above, or keep",
                           {}});
   }
+  if (!site_.find(from)) {
+    return Outcome::hold(
+        {e.name,
+         "Invalid",
+         "its source " + from + " has no document; declare " + from + ", or name another source",
+         {}});
+  }
   if (auto why = source_waits(e)) return Outcome::wait({sync}, *why);
-  return Outcome::act(sync, because);
+  return Outcome::act(sync, std::move(because));
 }
 
 /// Why the source of an environment cannot be copied from now.
@@ -131,15 +149,13 @@ bool Planner::content_moves(const Environment& e) const {
     if (row.row == ContentRow::refresh) due = std::max(due, row.due);
   }
   if (!asked && !refresh) return false;
-  auto quarantined = [&](const CommitId& c, std::optional<Timestamp> at) {
-    const Failure* failed = failure_of(s, step_digest(site_, e, s, c, at));
-    return failed && failed->quarantined && !retries_.contains(e.name);
-  };
-  if (quarantined(here, asked ? std::nullopt : due)) return false;
-  if (!s.healthy && quarantined(commit, {})) return false;
+  if (asked) due.reset();
+  if (quarantined(e, content_digest(site_, e, s, here, due))) return false;
+  if (!s.healthy && code_quarantined(e, commit)) return false;
   if (!copies(e)) return true;
-  const ObservedEnvironment& source = seen(e.content.source.environment);
-  return source.exists && source.healthy && source.gone.empty();
+  const std::string& from = e.content.source.environment;
+  const ObservedEnvironment& source = seen(from);
+  return site_.find(from) && source.exists && source.healthy && source.gone.empty();
 }
 
 /// Whether to copy from `source` only once it has the content it is going to have itself. Where
@@ -164,9 +180,7 @@ bool Planner::refreshes_on_promote(const Environment& e, Part part, const Outcom
     return false;
   if (code.kind != Kind::act || d.cause != CodeCause::commit || d.rollback) return false;
   const ObservedEnvironment& s = seen(e.name);
-  if (retries_.contains(e.name) && failure_of(s, step_digest(site_, e, s, *d.want.commit, {}))) {
-    return false;
-  }
+  if (retries_.contains(e.name) && !s.failures.empty()) return false;
   // Content of unknown age is no older than anything.
   const auto& taken = part_of(s, part).stamp.taken_at;
   const Duration age = spec.refresh->if_older_than;
@@ -189,8 +203,8 @@ Outcome Planner::declare(const Environment& e, Part part) const {
     for (const auto& f : site_.files) add(f.name);
   }
   if (names.empty()) return out;
-  out.because =
-      (part == Part::databases ? "declares database " : "declares files ") + join(names, ", ");
+  const char* what = part == Part::files ? "files " : names.size() > 1 ? "databases " : "database ";
+  out.because = {std::string("the Site declares ") + what + enumerate(names)};
   if (part == Part::files) {
     const CodeDifference& d = diffs_.at(e.name).code;
     const auto commit = d.want.commit ? d.want.commit : seen(e.name).commit;

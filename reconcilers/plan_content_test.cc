@@ -34,45 +34,76 @@ TEST_F(PlanContentTest, AdoptedContentOfTheSameGenerationIsSatisfied) {
 TEST_F(PlanContentTest, TheSameGenerationOfAnotherSourceIsUsed) {
   want_content("test", ContentSource::empty(), 7);
   has_content("test", live, 7);
-  EXPECT_EQ(
-      planned(),
-      "held test GenerationUsed: generation 7 already brought content from live; raise it to ask "
-      "for something else\n");
+  EXPECT_EQ(planned(),
+            "held test GenerationUsed: generation 7 already brought content from live; raise it to "
+            "ask for something else\n");
   want_content("test", live, 7);
   has_content("test", ContentSource::empty(), 7);
-  EXPECT_EQ(
-      planned(),
-      "held test GenerationUsed: generation 7 already wiped content; raise it to ask for something "
-      "else\n");
+  EXPECT_EQ(planned(),
+            "held test GenerationUsed: generation 7 already wiped content; raise it to ask for "
+            "something else\n");
 }
 
 TEST_F(PlanContentTest, AGenerationAboveEveryOneDoneCopies) {
   want_content("test", live, 8);
   has_content("test", live, 7);
-  EXPECT_EQ(
-      planned(),
-      "ready test: sync databases from live (generation 8), sync files from live (generation 8) | "
-      "its databases are of live (generation 7); its files are of live (generation 7)\n");
+  EXPECT_EQ(planned(),
+            "ready test: sync databases and files from live (generation 8) | its databases and "
+            "files are of live (generation 7)\n");
 }
 
 TEST_F(PlanContentTest, AGenerationAboveEveryOneDoneWipes) {
   want_content("dev", ContentSource::empty(), 1);
   EXPECT_EQ(
       planned(),
-      "ready dev: wipe databases (generation 1), wipe files (generation 1) | its databases are its "
-      "own; its files are its own\n");
+      "ready dev: wipe databases and files (generation 1) | its databases and files are its own\n");
 }
 
 TEST_F(PlanContentTest, WhatWasDoneOnceIsNotDoneAgain) {
   want_content("test", live, 8);
   has_content("test", live, 7);
   for (Part p : parts) part("test", p).highest_generation = 8;
-  EXPECT_EQ(
-      planned(),
-      "held test ContentGone: databases of live, generation 8, are not kept any more; raise the "
-      "generation to 9 to ask anew\n"
-      "held test ContentGone: files of live, generation 8, are not kept any more; raise the "
-      "generation to 9 to ask anew\n");
+  EXPECT_EQ(planned(),
+            "held test ContentGone: databases and files of live, generation 8, are not kept here; "
+            "raise the generation to 9 to ask anew\n");
+  part("test", Part::files).stamp.generation = 8;
+  part("test", Part::files).highest_generation = 11;
+  EXPECT_EQ(planned(),
+            "held test ContentGone: databases of live, generation 8, are not kept here; raise the "
+            "generation to 12 to ask anew\n")
+      << "one generation asks for both";
+}
+
+TEST_F(PlanContentTest, ASourceWithoutADocumentHoldsTheContentAlone) {
+  const std::string held =
+      "held test Invalid: its source live has no document; declare live, or name another "
+      "source\n";
+  want_content("test", live, 8);
+  site.environments.erase("live");
+  EXPECT_EQ(planned(), held);
+  want("test").code = c2;
+  seen("dev").proven[c2];
+  EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111\n" + held);
+}
+
+TEST_F(PlanContentTest, ANewEnvironmentWhoseSourceHasNoDocumentIsCreatedEmpty) {
+  want_content("test", live, 1);
+  site.environments.erase("live");
+  is_missing("test");
+  EXPECT_EQ(planned(),
+            "ready test: promote 1111111, create empty databases and files | it is new, and live "
+            "has no content to copy yet | creates\n");
+}
+
+TEST_F(PlanContentTest, NobodyWaitsForContentThatASourceWithoutADocumentShouldBring) {
+  want_content("test", live, 8);
+  want_content("dev", ContentSource::from("test"), 1);
+  site.environments.erase("live");
+  EXPECT_EQ(planned(),
+            "ready dev: sync databases and files from test (generation 1) | its databases and "
+            "files are its own\n"
+            "held test Invalid: its source live has no document; declare live, or name "
+            "another source\n");
 }
 
 TEST_F(PlanContentTest, ARevertBringsKeptContentBack) {
@@ -83,9 +114,8 @@ TEST_F(PlanContentTest, ARevertBringsKeptContentBack) {
                             {"k7", {live, 7, {}, noon}}};
   }
   EXPECT_EQ(planned(),
-            "ready test: bring back databases of live (generation 7), bring back files of live "
-            "(generation 7) | its databases are of live (generation 8); its files are of live "
-            "(generation 8)\n");
+            "ready test: bring back databases and files of live (generation 7) | its databases and "
+            "files are of live (generation 8)\n");
   EXPECT_EQ(std::get<Activate>(plan().ready.at(0).actions.at(0)).content, "k7");
 }
 
@@ -97,22 +127,19 @@ TEST_F(PlanContentTest, ARevertOfCodeAndContentSwitchesToTheKeptRelease) {
   seen("test").proven = {{c1, {}}, {c2, {}}};
   seen("test").ran_on[c1] = {"k7"};
   seen("test").kept = {{"4", c1, "inputs", {{Part::databases, "k7"}, {Part::files, "k7"}}, true}};
-  EXPECT_EQ(
-      planned(),
-      "ready test: promote 1111111, bring back databases of live (generation 7), bring back files "
-      "of live (generation 7) | runs 2222222; its databases are of live (generation 8); its files "
-      "are of live (generation 8) | release 4 | no update\n");
+  EXPECT_EQ(planned(),
+            "ready test: promote 1111111, bring back databases and files of live (generation 7) | "
+            "it runs 2222222, and its databases and files are of live (generation 8) | release 4 | "
+            "no update\n");
 }
 
 TEST_F(PlanContentTest, AdoptedContentThatWasKeptComesBack) {
   want_content("test", live, 1);
   has_content("test", live, 2);
   for (Part p : parts) part("test", p).kept = {{"k1", {ContentSource::adopted(), 1, {}, {}}}};
-  EXPECT_EQ(
-      planned(),
-      "ready test: bring back databases of adopted (generation 1), bring back files of adopted "
-      "(generation 1) | its databases are of live (generation 2); its files are of live "
-      "(generation 2)\n");
+  EXPECT_EQ(planned(),
+            "ready test: bring back adopted databases and files (generation 1) | its databases and "
+            "files are of live (generation 2)\n");
 }
 
 TEST_F(PlanContentTest, KeptContentDoesNotComeBackWhileTheCodeIsHeld) {
@@ -131,8 +158,8 @@ TEST_F(PlanContentTest, KeptContentWaitsForTheCodeItComesBackWith) {
   want("test").code = TagName{"v1"};
   observed.repository_problem = "acme.git: timeout";
   EXPECT_EQ(planned(),
-            "waiting test: bring back databases of live (generation 7), bring back files of live "
-            "(generation 7) | acme.git: timeout\n");
+            "waiting test: bring back databases and files of live (generation 7) | for the "
+            "repository: acme.git: timeout\n");
 }
 
 TEST_F(PlanContentTest, OnlyIncludedPartsAreRead) {
@@ -152,31 +179,28 @@ TEST_F(PlanContentTest, OnlyIncludedPartsAreRead) {
 TEST_F(PlanContentTest, OnePartGoesOnWhenTheOtherIsHeld) {
   want_content("test", live, 7);
   part("test", Part::databases).stamp = {ContentSource::empty(), 7, {}, noon};
-  EXPECT_EQ(
-      planned(),
-      "ready test: sync files from live (generation 7) | its files are its own | no update\n"
-      "held test GenerationUsed: generation 7 already wiped content; raise it to ask for something "
-      "else\n");
+  EXPECT_EQ(planned(),
+            "ready test: sync files from live (generation 7) | its files are its own | no update\n"
+            "held test GenerationUsed: generation 7 already wiped content; raise it to ask for "
+            "something else\n");
 }
 
 TEST_F(PlanContentTest, CodeAndContentAreOneStep) {
   seen("dev").proven[c2];
   want("test").code = c2;
   want_content("test", live, 1);
-  EXPECT_EQ(
-      planned(),
-      "ready test: promote 2222222, sync databases from live (generation 1), sync files from live "
-      "(generation 1) | runs 1111111; its databases are its own; its files are its own\n");
+  EXPECT_EQ(planned(),
+            "ready test: promote 2222222, sync databases and files from live (generation 1) | it "
+            "runs 1111111, and its databases and files are its own\n");
 }
 
 TEST_F(PlanContentTest, ContentGoesOnWhenTheCodeIsHeld) {
   want("test").code = c2;
   want_content("test", live, 1);
-  EXPECT_EQ(
-      planned(),
-      "ready test: sync databases from live (generation 1), sync files from live (generation 1) | "
-      "its databases are its own; its files are its own\n"
-      "held test NotProven: 2222222 has not been proven in dev; let dev run it first\n");
+  EXPECT_EQ(planned(),
+            "ready test: sync databases and files from live (generation 1) | its databases and "
+            "files are its own\n"
+            "held test NotProven: 2222222 has not been proven in dev; let dev run it first\n");
 }
 
 TEST_F(PlanContentTest, CodeGoesOnWhenTheContentIsHeld) {
@@ -184,10 +208,9 @@ TEST_F(PlanContentTest, CodeGoesOnWhenTheContentIsHeld) {
   want_content("dev", ContentSource::empty(), 7);
   has_content("dev", live, 7);
   EXPECT_EQ(planned(),
-            "ready dev: promote 2222222 | runs 1111111\n"
+            "ready dev: promote 2222222 | it runs 1111111\n"
             "held dev GenerationUsed: generation 7 already brought content from live; raise it to "
-            "ask for "
-            "something else\n");
+            "ask for something else\n");
 }
 
 TEST_F(PlanContentTest, CodeThatWillComeSoonIsWaitedForWithTheContent) {
@@ -195,33 +218,30 @@ TEST_F(PlanContentTest, CodeThatWillComeSoonIsWaitedForWithTheContent) {
   want("test").code = c2;
   want_content("test", live, 1);
   EXPECT_EQ(planned(),
-            "ready dev: promote 2222222 | runs 1111111\n"
-            "waiting test: promote 2222222, sync databases from live (generation 1), sync files "
-            "from live "
-            "(generation 1) | until dev has proven 2222222\n");
+            "ready dev: promote 2222222 | it runs 1111111\n"
+            "waiting test: promote 2222222, sync databases and files from live (generation 1) | "
+            "until dev has proven 2222222\n");
 }
 
 TEST_F(PlanContentTest, WaitsForABusySourceToSwitchCodeAndContentTogether) {
   want("dev").code = c2;
   want_content("dev", live, 1);
   is_busy("live");
-  EXPECT_EQ(
-      planned(),
-      "waiting live:  | operation op1 is running: build\n"
-      "waiting dev: promote 2222222, sync databases from live (generation 1), sync files from live "
-      "(generation 1) | until the operation on live has ended\n");
+  EXPECT_EQ(planned(),
+            "waiting live:  | until operation op1 has ended, which is in phase build\n"
+            "waiting dev: promote 2222222, sync databases and files from live (generation 1) | "
+            "until the operation on live has ended\n");
 }
 
 TEST_F(PlanContentTest, TwoSyncsMayReadOneSourceTogether) {
   want_content("dev", live, 1);
   want_content("test", live, 1);
   is_busy("live", true);
-  EXPECT_EQ(
-      planned(),
-      "ready dev: sync databases from live (generation 1), sync files from live (generation 1) | "
-      "its databases are its own; its files are its own\n"
-      "ready test: sync databases from live (generation 1), sync files from live (generation 1) | "
-      "its databases are its own; its files are its own\n");
+  EXPECT_EQ(planned(),
+            "ready dev: sync databases and files from live (generation 1) | its databases and "
+            "files are its own\n"
+            "ready test: sync databases and files from live (generation 1) | its databases and "
+            "files are its own\n");
 }
 
 TEST_F(PlanContentTest, ASourceThatIsReadIsNotWrittenTo) {
@@ -235,22 +255,20 @@ TEST_F(PlanContentTest, ASourceThatThisPlanReadsIsNotWrittenTo) {
   want_content("dev", live, 1);
   want("live").code = c2;
   seen("test").proven[c2];
-  EXPECT_EQ(
-      planned(),
-      "ready dev: sync databases from live (generation 1), sync files from live (generation 1) | "
-      "its databases are its own; its files are its own\n"
-      "waiting live: promote 2222222 | until nothing copies from live any more\n");
+  EXPECT_EQ(planned(),
+            "ready dev: sync databases and files from live (generation 1) | its databases and "
+            "files are its own\n"
+            "waiting live: promote 2222222 | until nothing copies from live any more\n");
 }
 
 TEST_F(PlanContentTest, ASourceThatThisPlanWritesIsReadAfterwards) {
   seen("dev").drifted = true;
   site.launched = seen("live").launched = false;
   want_content("test", ContentSource::from("dev"), 1);
-  EXPECT_EQ(
-      planned(),
-      "ready dev: promote 1111111 | its code was changed by hand | no update\n"
-      "waiting test: sync databases from dev (generation 1), sync files from dev (generation 1) | "
-      "until the operation on dev has ended\n");
+  EXPECT_EQ(planned(),
+            "ready dev: promote 1111111 | its code was changed by hand | no update\n"
+            "waiting test: sync databases and files from dev (generation 1) | until the operation "
+            "on dev has ended\n");
 }
 
 TEST_F(PlanContentTest, CodeGoesOnWhenTheSourceIsBroken) {
@@ -260,13 +278,11 @@ TEST_F(PlanContentTest, CodeGoesOnWhenTheSourceIsBroken) {
   failed("live", true);
   const std::string quarantine =
       "held live Quarantined: update: exit code 1; change the commit or the manifest, or run: "
-      "tidegate "
-      "retry acme/live\n";
+      "tidegate retry acme/live\n";
   EXPECT_EQ(
       planned(),
-      "ready dev: promote 2222222 | runs 1111111\n"
-      "waiting dev: sync databases from live (generation 1), sync files from live (generation 1) | "
-      "until live is healthy\n" +
+      "ready dev: promote 2222222 | it runs 1111111\n"
+      "waiting dev: sync databases and files from live (generation 1) | until live is healthy\n" +
           quarantine);
 }
 
@@ -275,91 +291,81 @@ TEST_F(PlanContentTest, CodeGoesOnWhenTheSourceIsGone) {
   want_content("dev", live, 1);
   seen("live") = {};
   seen("live").gone = "/srv is not mounted";
-  EXPECT_EQ(
-      planned(),
-      "ready dev: promote 2222222 | runs 1111111\n"
-      "waiting dev: sync databases from live (generation 1), sync files from live (generation 1) | "
-      "until live is back: /srv is not mounted\n"
-      "held live EnvironmentGone: /srv is not mounted\n");
+  EXPECT_EQ(planned(),
+            "ready dev: promote 2222222 | it runs 1111111\n"
+            "waiting dev: sync databases and files from live (generation 1) | until live is back: "
+            "/srv is not mounted\n"
+            "held live EnvironmentGone: /srv is not mounted\n");
 }
 
 TEST_F(PlanContentTest, WaitsForASourceThatDoesNotExist) {
   want_content("dev", ContentSource::from("test"), 1);
   is_missing("test");
   want("test").suspend = Suspend{"not yet", "", {}};
-  EXPECT_EQ(
-      planned(),
-      "waiting dev: sync databases from test (generation 1), sync files from test (generation 1) | "
-      "until test exists\n"
-      "held test Suspended: suspended: not yet; remove suspend to go on\n");
+  EXPECT_EQ(planned(),
+            "waiting dev: sync databases and files from test (generation 1) | until test exists\n"
+            "held test Suspended: suspended: not yet; remove suspend to go on\n");
 }
 
 TEST_F(PlanContentTest, WaitsForASourceThatIsBeingRecovered) {
   want_content("dev", ContentSource::from("test"), 1);
   is_interrupted("test");
-  EXPECT_EQ(
-      planned(),
-      "ready test: recover operation op1 | operation op1 was interrupted in phase build; it is "
-      "finished or undone | no update\n"
-      "waiting dev: sync databases from test (generation 1), sync files from test (generation 1) | "
-      "until an operation on test is recovered\n");
+  EXPECT_EQ(planned(),
+            "ready test: recover operation op1 | operation op1 was interrupted in phase build; it "
+            "is finished or undone | no update\n"
+            "waiting dev: sync databases and files from test (generation 1) | until an operation "
+            "on test is recovered\n");
 }
 
 TEST_F(PlanContentTest, WaitsForTheSourceToHaveItsOwnContent) {
   want_content("dev", ContentSource::from("test"), 1);
   want_content("test", live, 2);
-  EXPECT_EQ(
-      planned(),
-      "ready test: sync databases from live (generation 2), sync files from live (generation 2) | "
-      "its databases are its own; its files are its own\n"
-      "waiting dev: sync databases from test (generation 1), sync files from test (generation 1) | "
-      "until test has its own content\n");
+  EXPECT_EQ(planned(),
+            "ready test: sync databases and files from live (generation 2) | its databases and "
+            "files are its own\n"
+            "waiting dev: sync databases and files from test (generation 1) | until test has its "
+            "own content\n");
 }
 
 TEST_F(PlanContentTest, DoesNotWaitForContentThatIsHeld) {
   want_content("dev", ContentSource::from("test"), 1);
   want_content("test", live, 2);
   failed("test", true);
-  EXPECT_EQ(
-      planned(),
-      "ready dev: sync databases from test (generation 1), sync files from test (generation 1) | "
-      "its databases are its own; its files are its own\n"
-      "held test Quarantined: update: exit code 1; change the commit or the manifest, or run: "
-      "tidegate retry acme/test\n");
+  EXPECT_EQ(planned(),
+            "ready dev: sync databases and files from test (generation 1) | its databases and "
+            "files are its own\n"
+            "held test Quarantined: update: exit code 1; change the commit or the manifest, or "
+            "run: tidegate retry acme/test\n");
 }
 
 TEST_F(PlanContentTest, EnvironmentsThatCopyFromEachOtherDoNotWaitForEver) {
   site.launched = seen("live").launched = false;
   want_content("dev", ContentSource::from("test"), 1);
   want_content("test", ContentSource::from("dev"), 1);
-  EXPECT_EQ(
-      planned(),
-      "ready dev: sync databases from test (generation 1), sync files from test (generation 1) | "
-      "its databases are its own; its files are its own\n"
-      "waiting test: sync databases from dev (generation 1), sync files from dev (generation 1) | "
-      "until nothing copies from test any more\n");
+  EXPECT_EQ(planned(),
+            "ready dev: sync databases and files from test (generation 1) | its databases and "
+            "files are its own\n"
+            "waiting test: sync databases and files from dev (generation 1) | until nothing copies "
+            "from test any more\n");
 }
 
 TEST_F(PlanContentTest, ASourceOfAnotherEngineIsNotCopied) {
   want_content("dev", live, 1);
   part("live", Part::databases).declared["main"] = "mariadb";
-  EXPECT_EQ(
-      planned(),
-      "waiting dev: sync databases from live (generation 1), sync files from live (generation 1) | "
-      "until live is settled: database \"main\" is mariadb here and is declared sqlite now; "
-      "declare "
-      "it as it was, or give the new one another name\n"
-      "held live ContentChanged: database \"main\" is mariadb here and is declared sqlite now; "
-      "declare it as it was, or give the new one another name\n");
+  EXPECT_EQ(planned(),
+            "waiting dev: sync databases and files from live (generation 1) | until live is "
+            "settled: database \"main\" is mariadb here and is declared sqlite now; declare it as "
+            "it was, or give the new one another name\n"
+            "held live ContentChanged: database \"main\" is mariadb here and is declared sqlite "
+            "now; declare it as it was, or give the new one another name\n");
 }
 
 TEST_F(PlanContentTest, AChangedPathIsHeld) {
   part("dev", Part::files).declared["uploads"] = "old/uploads";
   want("dev").code = c2;
-  EXPECT_EQ(
-      planned(),
-      "held dev ContentChanged: files \"uploads\" is old/uploads here and is declared web/uploads "
-      "now; declare it as it was, or give the new one another name\n");
+  EXPECT_EQ(planned(),
+            "held dev ContentChanged: files \"uploads\" is old/uploads here and is declared "
+            "web/uploads now; declare it as it was, or give the new one another name\n");
 }
 
 TEST_F(PlanContentTest, NewlyDeclaredContentIsCreatedBesideWhatIsThere) {
@@ -367,11 +373,10 @@ TEST_F(PlanContentTest, NewlyDeclaredContentIsCreatedBesideWhatIsThere) {
   site.databases.push_back({"stats", Engine::mariadb});
   site.files.push_back({"private", "private"});
   for (const char* e : {"dev", "test"}) site.environments.erase(e);
-  EXPECT_EQ(
-      planned(),
-      "ready live: create databases \"search\", create databases \"stats\", create files "
-      "\"private\" | declares database \"search\", \"stats\"; declares files \"private\" | no "
-      "update\n");
+  EXPECT_EQ(planned(),
+            "ready live: create database \"search\", create database \"stats\", create files "
+            "\"private\" | the Site declares databases \"search\" and \"stats\", and the Site "
+            "declares files \"private\" | no update\n");
 }
 
 TEST_F(PlanContentTest, WhatIsDeclaredNoLongerIsLeftAlone) {
@@ -395,10 +400,9 @@ TEST_F(PlanContentTest, AKeptReleaseWithoutTheNewDatabaseIsNotReused) {
   seen("live").kept = {{"6", c1, "inputs", {{Part::databases, "1"}, {Part::files, "1"}}, true}};
   site.databases.push_back({"search", Engine::sqlite});
   for (const char* e : {"dev", "test"}) site.environments.erase(e);
-  EXPECT_EQ(
-      planned(),
-      "ready live: promote 1111111, create databases \"search\" | runs 2222222; declares database "
-      "\"search\" | no update\n");
+  EXPECT_EQ(planned(),
+            "ready live: promote 1111111, create database \"search\" | it runs 2222222, and the "
+            "Site declares database \"search\" | no update\n");
 }
 
 }  // namespace

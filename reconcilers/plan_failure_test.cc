@@ -13,7 +13,13 @@ class PlanFailureTest : public SiteAtRest {
  protected:
   static std::string quarantine(const std::string& e) {
     return "held " + e +
-           " Quarantined: update: exit code 1; change the commit or the manifest, or run: "
+           " Quarantined: update: exit code 1; change the commit or the manifest, or run: tidegate "
+           "retry acme/" +
+           e + "\n";
+  }
+  static std::string quarantine_of_content(const std::string& e) {
+    return "held " + e +
+           " Quarantined: afterCopy: exit code 1; change the commit or the manifest, or run: "
            "tidegate retry acme/" +
            e + "\n";
   }
@@ -28,7 +34,7 @@ TEST_F(PlanFailureTest, WhatTheSiteFailedIsInQuarantine) {
 }
 
 TEST_F(PlanFailureTest, QuarantineIsLiftedByAnyChangeOfWhatTheStepIsMadeOf) {
-  const std::string again = "ready dev: promote 2222222 | runs 1111111\n";
+  const std::string again = "ready dev: promote 2222222 | it runs 1111111\n";
   want("dev").code = c2;
   failed("dev", true);
   site.digest = "changed site";
@@ -42,21 +48,21 @@ TEST_F(PlanFailureTest, QuarantineIsLiftedByAnyChangeOfWhatTheStepIsMadeOf) {
   seen("dev").inputs = seen("dev").wanted_inputs = "inputs";
   EXPECT_EQ(planned(), quarantine("dev"));
   want("dev").code = c3;
-  EXPECT_EQ(planned(), "ready dev: promote 3333333 | runs 1111111\n");
+  EXPECT_EQ(planned(), "ready dev: promote 3333333 | it runs 1111111\n");
 }
 
 TEST_F(PlanFailureTest, APersonLiftsAQuarantineOnce) {
   want("dev").code = c2;
   failed("dev", true);
   retries = {"dev"};
-  EXPECT_EQ(planned(), "ready dev: promote 2222222 | runs 1111111 | asked\n");
+  EXPECT_EQ(planned(), "ready dev: promote 2222222 | it runs 1111111 | asked\n");
   retries = {"test"};
   EXPECT_EQ(planned(), quarantine("dev"));
 }
 
 TEST_F(PlanFailureTest, InfrastructureBacksOffLongerEachTime) {
   want("dev").code = c2;
-  const std::string ready = "ready dev: promote 2222222 | runs 1111111\n";
+  const std::string ready = "ready dev: promote 2222222 | it runs 1111111\n";
   Duration before{};
   for (int attempts : {1, 2, 3, 4, 5}) {
     seen("dev").failures.clear();
@@ -69,7 +75,8 @@ TEST_F(PlanFailureTest, InfrastructureBacksOffLongerEachTime) {
     EXPECT_GT(until - noon, before);
     before = until - noon;
     EXPECT_EQ(planned(),
-              "waiting dev: promote 2222222 | tried again after update: exit code 1 | until " +
+              "waiting dev: promote 2222222 | to be tried again; it failed: update: exit code 1 | "
+              "until " +
                   to_rfc3339(until) + "\nlook again at " + to_rfc3339(until) + "\n");
     now = until;
     EXPECT_EQ(planned(), ready);
@@ -88,21 +95,20 @@ TEST_F(PlanFailureTest, APersonNeedNotWaitForTheNextTry) {
   want("dev").code = c2;
   failed("dev", false, 9);
   retries = {"dev"};
-  EXPECT_EQ(planned(), "ready dev: promote 2222222 | runs 1111111 | asked\n");
+  EXPECT_EQ(planned(), "ready dev: promote 2222222 | it runs 1111111 | asked\n");
 }
 
 TEST_F(PlanFailureTest, ContentGoesOnWithoutACommitInQuarantine) {
   want("dev").code = c2;
   want_content("dev", live, 2);
   failed("dev", true);
-  EXPECT_EQ(
-      planned(),
-      "ready dev: sync databases from live (generation 2), sync files from live (generation 2) | "
-      "its databases are its own; its files are its own\n" +
-          quarantine("dev"));
+  EXPECT_EQ(planned(),
+            "ready dev: sync databases and files from live (generation 2) | its databases and "
+            "files are its own\n" +
+                quarantine("dev"));
   EXPECT_EQ(plan().ready.at(0).commit, c1);
   failed("dev", true);
-  EXPECT_EQ(planned(), quarantine("dev") + quarantine("dev"));
+  EXPECT_EQ(planned(), quarantine("dev"));
 }
 
 TEST_F(PlanFailureTest, ContentThatComesWithACommitStaysInQuarantineWithIt) {
@@ -113,6 +119,71 @@ TEST_F(PlanFailureTest, ContentThatComesWithACommitStaysInQuarantineWithIt) {
   want("dev").content.refresh->on_promote = true;
   failed("dev", true);
   EXPECT_EQ(planned(), quarantine("dev"));
+}
+
+TEST_F(PlanFailureTest, ACommitGoesOnWithoutContentThatCouldNotBeBroughtWithIt) {
+  want("dev").code = c2;
+  want_content("dev", live, 2);
+  failed_content("dev", true);
+  EXPECT_EQ(planned(),
+            "ready dev: promote 2222222 | it runs 1111111\n" + quarantine_of_content("dev"));
+  failed("dev", true);
+  EXPECT_EQ(planned(),
+            "ready dev: sync databases and files from live (generation 2) | its databases and "
+            "files are its own\n" +
+                quarantine("dev"))
+      << "and the content without the commit";
+}
+
+TEST_F(PlanFailureTest, ACommitDoesNotWaitForContentThatInfrastructureFailed) {
+  want("dev").code = c2;
+  want_content("dev", live, 2);
+  failed_content("dev", false);
+  const auto until = plan().waiting.at(0).until.value();
+  EXPECT_EQ(planned(),
+            "ready dev: promote 2222222 | it runs 1111111\n"
+            "waiting dev: sync databases and files from live (generation 2) | to be tried again; "
+            "it failed: afterCopy: exit code 1 | until " +
+                to_rfc3339(until) + "\nlook again at " + to_rfc3339(until) + "\n");
+  now = until;
+  EXPECT_EQ(planned(),
+            "ready dev: promote 2222222, sync databases and files from live (generation 2) | it "
+            "runs 1111111, and its databases and files are its own\n");
+}
+
+TEST_F(PlanFailureTest, ANewCommitDoesNotJoinContentThatFailedByItself) {
+  want_content("dev", live, 2);
+  failed("dev", true);
+  want("dev").code = c2;
+  EXPECT_EQ(planned(), "ready dev: promote 2222222 | it runs 1111111\n" + quarantine("dev"));
+  seen("dev").failures.at(0).quarantined = false;
+  EXPECT_EQ(plan().ready.at(0).actions.size(), 1U);
+  EXPECT_EQ(plan().waiting.size(), 1U);
+}
+
+TEST_F(PlanFailureTest, ContentThatCouldNotBeBroughtKeepsNoHealingBack) {
+  want_content("dev", live, 2);
+  failed("dev", true);
+  seen("dev").drifted = true;
+  EXPECT_EQ(planned(), "ready dev: promote 1111111 | its code was changed by hand | no update\n" +
+                           quarantine("dev"));
+}
+
+TEST_F(PlanFailureTest, APersonLiftsTheQuarantineOfContentTogetherWithTheCommit) {
+  want("dev").code = c2;
+  want_content("dev", live, 2);
+  failed_content("dev", true);
+  retries = {"dev"};
+  EXPECT_EQ(planned(),
+            "ready dev: promote 2222222, sync databases and files from live (generation 2) | it "
+            "runs 1111111, and its databases and files are its own | asked\n");
+}
+
+TEST_F(PlanFailureTest, ANewEnvironmentIsNotCreatedWithoutItsContent) {
+  is_missing("dev");
+  want_content("dev", live, 1);
+  failed_content("dev", true);
+  EXPECT_EQ(planned(), quarantine_of_content("dev"));
 }
 
 TEST_F(PlanFailureTest, NothingGoesOnOnAnUnhealthyReleaseInQuarantine) {
@@ -145,18 +216,17 @@ TEST_F(PlanFailureTest, WhatLostItsProcessIsRecoveredFirstAlsoWhenSuspended) {
   is_interrupted("test");
   want("test").suspend = Suspend{"INC-42", "on-call", {}};
   want("test").code = c2;
-  EXPECT_EQ(
-      planned(),
-      "ready test: recover operation op1 | operation op1 was interrupted in phase build; it is "
-      "finished or undone | no update\n");
+  EXPECT_EQ(planned(),
+            "ready test: recover operation op1 | operation op1 was interrupted in phase build; it "
+            "is finished or undone | no update\n");
 }
 
 TEST_F(PlanFailureTest, WhatLostItsProcessIsRecoveredAlsoWhenLetGoOrMoved) {
   is_interrupted("dev");
   site.environments.erase("dev");
   EXPECT_EQ(planned(),
-            "ready dev: recover operation op1 | operation op1 was interrupted in phase build; "
-            "it is finished or undone | no update\n");
+            "ready dev: recover operation op1 | operation op1 was interrupted in phase build; it "
+            "is finished or undone | no update\n");
   site.stages = {"live", "test"};
   EXPECT_EQ(plan().ready.size(), 1U);
 }
@@ -166,8 +236,8 @@ TEST_F(PlanFailureTest, AFailedRecoveryBacksOff) {
   seen("test").failures = {{"recover op1", false, "disk is full", noon, 1}};
   const auto until = plan().waiting.at(0).until.value();
   EXPECT_EQ(planned(),
-            "waiting test: recover operation op1 | undoing failed and is tried again: disk is "
-            "full | until " +
+            "waiting test: recover operation op1 | for undoing to be tried again; it failed: disk "
+            "is full | until " +
                 to_rfc3339(until) + "\nlook again at " + to_rfc3339(until) + "\n");
   now = until;
   EXPECT_EQ(plan().ready.size(), 1U);
@@ -177,11 +247,10 @@ TEST_F(PlanFailureTest, WhoeverIsAboveWaitsForARecovery) {
   is_interrupted("dev");
   want("dev").code = c2;
   want("test").code = c2;
-  EXPECT_EQ(
-      planned(),
-      "ready dev: recover operation op1 | operation op1 was interrupted in phase build; it is "
-      "finished or undone | no update\n"
-      "waiting test: promote 2222222 | until dev has proven 2222222\n");
+  EXPECT_EQ(planned(),
+            "ready dev: recover operation op1 | operation op1 was interrupted in phase build; it "
+            "is finished or undone | no update\n"
+            "waiting test: promote 2222222 | until dev has proven 2222222\n");
 }
 
 // ---- refreshes ----
@@ -195,9 +264,7 @@ class PlanRefreshTest : public PlanFailureTest {
   }
   Refresh& refresh() { return *want("test").content.refresh; }
   static constexpr const char* refreshed =
-      "ready test: refresh databases from live (generation 7), refresh files from live (generation "
-      "7) | "
-      "its refresh is due\n";
+      "ready test: refresh databases and files from live (generation 7) | its refresh is due\n";
 };
 
 TEST_F(PlanRefreshTest, ComesEverySoOften) {
@@ -238,7 +305,7 @@ TEST_F(PlanRefreshTest, ContentOfUnknownAgeIsNotRefreshed) {
   refresh().if_older_than = 1h;
   want("test").code = c2;
   seen("dev").proven[c2];
-  EXPECT_EQ(planned(), "ready test: promote 2222222 | runs 1111111\n");
+  EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111\n");
 }
 
 TEST_F(PlanRefreshTest, ContentOfUnknownAgeIsRefreshedWhereEveryPromotionAsksForIt) {
@@ -247,8 +314,8 @@ TEST_F(PlanRefreshTest, ContentOfUnknownAgeIsRefreshedWhereEveryPromotionAsksFor
   want("test").code = c2;
   seen("dev").proven[c2];
   EXPECT_EQ(planned(),
-            "ready test: promote 2222222, refresh databases from live (generation 7), refresh "
-            "files from live (generation 7) | runs 1111111; refreshed with the new code\n");
+            "ready test: promote 2222222, refresh databases and files from live (generation 7) | "
+            "it runs 1111111, and its content is taken anew with new code\n");
 }
 
 TEST_F(PlanRefreshTest, ComesWithANewCommit) {
@@ -257,8 +324,8 @@ TEST_F(PlanRefreshTest, ComesWithANewCommit) {
   want("test").code = c2;
   seen("dev").proven[c2];
   EXPECT_EQ(planned(),
-            "ready test: promote 2222222, refresh databases from live (generation 7), refresh "
-            "files from live (generation 7) | runs 1111111; refreshed with the new code\n");
+            "ready test: promote 2222222, refresh databases and files from live (generation 7) | "
+            "it runs 1111111, and its content is taken anew with new code\n");
 }
 
 TEST_F(PlanRefreshTest, ComesWithANewCommitOnlyIfTheContentIsOld) {
@@ -267,11 +334,11 @@ TEST_F(PlanRefreshTest, ComesWithANewCommitOnlyIfTheContentIsOld) {
   want("test").code = c2;
   seen("dev").proven[c2];
   now = noon + 24h - 1ms;
-  EXPECT_EQ(planned(), "ready test: promote 2222222 | runs 1111111\n");
+  EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111\n");
   now = noon + 24h;
   EXPECT_EQ(planned(),
-            "ready test: promote 2222222, refresh databases from live (generation 7), refresh "
-            "files from live (generation 7) | runs 1111111; refreshed with the new code\n");
+            "ready test: promote 2222222, refresh databases and files from live (generation 7) | "
+            "it runs 1111111, and its content is taken anew with new code\n");
 }
 
 TEST_F(PlanRefreshTest, DoesNotComeWithGoingBackHealingOrNewVariables) {
@@ -291,7 +358,7 @@ TEST_F(PlanRefreshTest, DoesNotComeWithGoingBackHealingOrNewVariables) {
   seen("test").wanted_inputs = "inputs";
   seen("test").commit = c2;
   seen("test").proven = {{c1, {}}, {c2, {}}};
-  EXPECT_EQ(planned(), "ready test: promote 1111111 | runs 2222222 | no update\n");
+  EXPECT_EQ(planned(), "ready test: promote 1111111 | it runs 2222222 | no update\n");
 }
 
 TEST_F(PlanRefreshTest, DoesNotComeWithARetry) {
@@ -300,7 +367,7 @@ TEST_F(PlanRefreshTest, DoesNotComeWithARetry) {
   seen("dev").proven[c2];
   failed("test", true);
   retries = {"test"};
-  EXPECT_EQ(planned(), "ready test: promote 2222222 | runs 1111111 | asked\n");
+  EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111 | asked\n");
 }
 
 TEST_F(PlanRefreshTest, InQuarantineItWaitsForItsNextTime) {
@@ -311,6 +378,37 @@ TEST_F(PlanRefreshTest, InQuarantineItWaitsForItsNextTime) {
   EXPECT_EQ(planned(), quarantine("test") + "look again at 2026-11-20T14:00:00Z\n");
   now = noon + 2h;
   EXPECT_EQ(planned(), std::string(refreshed) + "look again at 2026-11-20T15:00:00Z\n");
+}
+
+TEST_F(PlanRefreshTest, InQuarantineItKeepsNoCommitBack) {
+  refresh().every = 1h;
+  now = noon + 1h;
+  failed("test", true, 1, now);
+  want("test").code = c2;
+  seen("dev").proven[c2];
+  EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111\n" + quarantine("test") +
+                           "look again at 2026-11-20T14:00:00Z\n");
+}
+
+TEST_F(PlanRefreshTest, ThatCouldNotComeWithACommitKeepsItNotBack) {
+  refresh().on_promote = true;
+  want("test").code = c2;
+  seen("dev").proven[c2];
+  failed_content("test", true);
+  EXPECT_EQ(planned(),
+            "ready test: promote 2222222 | it runs 1111111\n" + quarantine_of_content("test"));
+}
+
+TEST_F(PlanRefreshTest, ComesWithTheNextCommitThoughItCouldNotComeWithTheLast) {
+  refresh().on_promote = true;
+  want("test").code = c2;
+  seen("dev").proven = {{c1, {}}, {c2, {}}, {c3, {}}};
+  failed_content("test", true);
+  seen("test").commit = c2;
+  want("test").code = c3;
+  EXPECT_EQ(planned(),
+            "ready test: promote 3333333, refresh databases and files from live (generation 7) | "
+            "it runs 2222222, and its content is taken anew with new code\n");
 }
 
 TEST_F(PlanRefreshTest, GoesOnWhileTheCodeIsHeldOrInQuarantine) {
@@ -331,11 +429,10 @@ TEST_F(PlanRefreshTest, WhoReadsWaitsForIt) {
   refresh().every = 1h;
   now = noon + 1h;
   want_content("dev", ContentSource::from("test"), 1);
-  EXPECT_EQ(planned(),
-            std::string(refreshed) +
-                "waiting dev: sync databases from test (generation 1), sync files from test "
-                "(generation 1) | until test has its own content\n"
-                "look again at 2026-11-20T14:00:00Z\n");
+  EXPECT_EQ(planned(), std::string(refreshed) +
+                           "waiting dev: sync databases and files from test (generation 1) | until "
+                           "test has its own content\n"
+                           "look again at 2026-11-20T14:00:00Z\n");
   failed("test", true);
   EXPECT_EQ(plan().ready.at(0).environment, "dev");
 }

@@ -15,27 +15,24 @@ class PlanLaunchTest : public SiteAtRest {
 TEST_F(PlanLaunchTest, ANewEnvironmentKeepsContentThatIsCreatedEmpty) {
   is_missing("dev");
   EXPECT_EQ(planned(),
-            "ready dev: promote 1111111, create empty databases, create empty files | is new | "
-            "creates\n");
+            "ready dev: promote 1111111, create empty databases and files | it is new | creates\n");
 }
 
 TEST_F(PlanLaunchTest, ANewEnvironmentGetsItsContentAtOnce) {
   is_missing("dev");
   want_content("dev", live, 3);
   want("dev").content.files = false;
-  EXPECT_EQ(
-      planned(),
-      "ready dev: promote 1111111, sync databases from live (generation 3), create empty files | "
-      "is new | creates\n");
+  EXPECT_EQ(planned(),
+            "ready dev: promote 1111111, sync databases from live (generation 3), create empty "
+            "files | it is new | creates\n");
 }
 
 TEST_F(PlanLaunchTest, ANewEnvironmentIsWipedAtItsGeneration) {
   is_missing("dev");
   want_content("dev", ContentSource::empty(), 4);
-  EXPECT_EQ(
-      planned(),
-      "ready dev: promote 1111111, wipe databases (generation 4), wipe files (generation 4) | is "
-      "new | creates\n");
+  EXPECT_EQ(planned(),
+            "ready dev: promote 1111111, wipe databases and files (generation 4) | it is new | "
+            "creates\n");
 }
 
 TEST_F(PlanLaunchTest, ANewEnvironmentWithoutASourceIsCreatedEmptyAndItsSyncFollows) {
@@ -45,27 +42,24 @@ TEST_F(PlanLaunchTest, ANewEnvironmentWithoutASourceIsCreatedEmptyAndItsSyncFoll
   want_content("dev", live, 1);
   site.environments.erase("test");
   const std::string created =
-      "ready dev: promote 1111111, create empty databases, create empty files | is new; live has "
-      "no "
+      "ready dev: promote 1111111, create empty databases and files | it is new, and live has no "
       "content to copy yet | creates\n";
   EXPECT_EQ(text(plan()).substr(0, created.size()), created);
   seen("dev") = at_rest();
   seen("live") = at_rest();
-  EXPECT_EQ(
-      planned(),
-      "ready dev: sync databases from live (generation 1), sync files from live (generation 1) | "
-      "its databases are its own; its files are its own\n");
+  EXPECT_EQ(planned(),
+            "ready dev: sync databases and files from live (generation 1) | its databases and "
+            "files are its own\n");
 }
 
 TEST_F(PlanLaunchTest, ANewEnvironmentWaitsForASourceThatIsBusy) {
   is_missing("dev");
   want_content("dev", live, 1);
   is_busy("live");
-  EXPECT_EQ(
-      planned(),
-      "waiting live:  | operation op1 is running: build\n"
-      "waiting dev: promote 1111111, sync databases from live (generation 1), sync files from live "
-      "(generation 1) | until the operation on live has ended\n");
+  EXPECT_EQ(planned(),
+            "waiting live:  | until operation op1 has ended, which is in phase build\n"
+            "waiting dev: promote 1111111, sync databases and files from live (generation 1) | "
+            "until the operation on live has ended\n");
 }
 
 // Test waits for Dev to prove its commit: were Dev to wait for Test's content, both would for ever.
@@ -76,12 +70,10 @@ TEST_F(PlanLaunchTest, ANewEnvironmentDoesNotWaitForOneThatWaitsForIt) {
   want("test").code = c2;
   want_content("test", live, 1);
   EXPECT_EQ(planned(),
-            "ready dev: promote 2222222, create empty databases, create empty files | is new; test "
-            "has no "
-            "content to copy yet | creates\n"
-            "waiting test: promote 2222222, sync databases from live (generation 1), sync files "
-            "from live "
-            "(generation 1) | until dev has proven 2222222\n");
+            "ready dev: promote 2222222, create empty databases and files | it is new, and test "
+            "has no content to copy yet | creates\n"
+            "waiting test: promote 2222222, sync databases and files from live (generation 1) | "
+            "until dev has proven 2222222\n");
 }
 
 TEST_F(PlanLaunchTest, ANewEnvironmentIsNotCreatedWithCodeThatIsHeld) {
@@ -102,18 +94,17 @@ TEST_F(PlanLaunchTest, ANewEnvironmentThatFailedForGoodIsHeld) {
 TEST_F(PlanLaunchTest, BeforeLaunchTheAuthorityIsCreated) {
   before_launch();
   is_missing("live");
-  EXPECT_EQ(planned(),
-            "ready live: promote 1111111, create empty databases, create empty files | is new | "
-            "creates\n");
+  EXPECT_EQ(
+      planned(),
+      "ready live: promote 1111111, create empty databases and files | it is new | creates\n");
 }
 
 TEST_F(PlanLaunchTest, BeforeLaunchContentMayComeUp) {
   before_launch();
   want_content("live", ContentSource::from("test"), 1);
-  EXPECT_EQ(
-      planned(),
-      "ready live: sync databases from test (generation 1), sync files from test (generation 1) | "
-      "its databases are its own; its files are its own\n");
+  EXPECT_EQ(planned(),
+            "ready live: sync databases and files from test (generation 1) | its databases and "
+            "files are its own\n");
 }
 
 TEST_F(PlanLaunchTest, AMissingAuthorityIsNeverCreatedEmpty) {
@@ -121,21 +112,19 @@ TEST_F(PlanLaunchTest, AMissingAuthorityIsNeverCreatedEmpty) {
   EXPECT_EQ(
       planned(),
       "held live AuthorityMissing: live is the authority of a launched site and is not there; it "
-      "is "
-      "never created empty: bring it back, or set launched: false while a new site is built\n");
+      "is never created empty: bring it back; launched: false is only for a site that never was "
+      "launched\n");
 }
 
 TEST_F(PlanLaunchTest, ALaunchedAuthorityIsNotOverwritten) {
   want_content("live", ContentSource::empty(), 9);
   EXPECT_EQ(planned(),
             "held live AuthorityProtected: live is the authority of a launched site; its content "
-            "is never "
-            "wiped: write content: {source: keep}\n");
+            "is never wiped: write content: {source: keep}\n");
   want_content("live", ContentSource::from("test"), 9);
   EXPECT_EQ(planned(),
             "held live AuthorityProtected: live is the authority of a launched site; its content "
-            "is never "
-            "replaced: write content: {source: keep}\n");
+            "is never replaced: write content: {source: keep}\n");
 }
 
 TEST_F(PlanLaunchTest, KeptContentDoesNotComeBackToALaunchedAuthority) {
@@ -144,8 +133,7 @@ TEST_F(PlanLaunchTest, KeptContentDoesNotComeBackToALaunchedAuthority) {
   for (Part p : parts) part("live", p).kept = {{"k1", {ContentSource::from("test"), 1, {}, {}}}};
   const std::string held =
       "held live AuthorityProtected: live is the authority of a launched site; its content is "
-      "never "
-      "replaced: write content: {source: keep}\n";
+      "never replaced: write content: {source: keep}\n";
   EXPECT_EQ(planned(), held);
   for (Part p : parts) part("live", p).kept.clear();
   EXPECT_EQ(planned(), held);
@@ -162,18 +150,16 @@ TEST_F(PlanLaunchTest, TheCodeOfAProtectedAuthorityGoesOn) {
   want("live").code = c2;
   seen("test").proven[c2];
   EXPECT_EQ(planned(),
-            "ready live: promote 2222222 | runs 1111111\n"
+            "ready live: promote 2222222 | it runs 1111111\n"
             "held live AuthorityProtected: live is the authority of a launched site; its content "
-            "is never "
-            "wiped: write content: {source: keep}\n");
+            "is never wiped: write content: {source: keep}\n");
 }
 
 TEST_F(PlanLaunchTest, ContentDoesNotFlowUpOnceLaunched) {
   want_content("test", ContentSource::from("dev"), 1);
-  EXPECT_EQ(
-      planned(),
-      "held test AuthorityProtected: content only flows down once a site is launched, and dev is "
-      "below test: name a stage above, or keep\n");
+  EXPECT_EQ(planned(),
+            "held test AuthorityProtected: content only flows down once a site is launched, and "
+            "dev is below test: name a stage above, or keep\n");
 }
 
 TEST_F(PlanLaunchTest, TheLaunchIsRecordedBeforeAnythingElse) {
@@ -181,14 +167,12 @@ TEST_F(PlanLaunchTest, TheLaunchIsRecordedBeforeAnythingElse) {
   want("live").code = c2;
   seen("test").proven[c2];
   want_content("dev", live, 1);
-  EXPECT_EQ(
-      planned(),
-      "ready live: record the launch | the site is launched; live is its content authority from "
-      "now "
-      "on | no update\n"
-      "waiting dev: sync databases from live (generation 1), sync files from live (generation 1) | "
-      "until the operation on live has ended\n"
-      "waiting live: promote 2222222 | until the launch of live is recorded\n");
+  EXPECT_EQ(planned(),
+            "ready live: record the launch | the site is launched; live is its content authority "
+            "from now on | no update\n"
+            "waiting dev: sync databases and files from live (generation 1) | until the operation "
+            "on live has ended\n"
+            "waiting live: promote 2222222 | until the launch of live is recorded\n");
 }
 
 TEST_F(PlanLaunchTest, TheLaunchOfASuspendedAuthorityIsRecordedToo) {
@@ -196,8 +180,7 @@ TEST_F(PlanLaunchTest, TheLaunchOfASuspendedAuthorityIsRecordedToo) {
   want("live").suspend = Suspend{"INC-1", "", {}};
   EXPECT_EQ(planned(),
             "ready live: record the launch | the site is launched; live is its content authority "
-            "from now "
-            "on | no update\n");
+            "from now on | no update\n");
 }
 
 TEST_F(PlanLaunchTest, TheLaunchWaitsForWhoReadsTheAuthority) {
@@ -209,10 +192,9 @@ TEST_F(PlanLaunchTest, TheLaunchWaitsForWhoReadsTheAuthority) {
 TEST_F(PlanLaunchTest, AnInterruptedOperationComesBeforeTheLaunch) {
   seen("live").launched = false;
   is_interrupted("live");
-  EXPECT_EQ(
-      planned(),
-      "ready live: recover operation op1 | operation op1 was interrupted in phase build; it is "
-      "finished or undone | no update\n");
+  EXPECT_EQ(planned(),
+            "ready live: recover operation op1 | operation op1 was interrupted in phase build; it "
+            "is finished or undone | no update\n");
   seen("live").failures = {{"recover op1", false, "disk is full", noon, 1}};
   EXPECT_EQ(plan().ready.size(), 0U);
 }
@@ -230,16 +212,14 @@ TEST_F(PlanLaunchTest, AnUndoneLaunchIsHeldAndProtectsOn) {
   want_content("live", ContentSource::empty(), 9);
   want_content("test", ContentSource::from("dev"), 1);
   want_content("dev", live, 1);
-  EXPECT_EQ(
-      planned(),
-      "ready dev: sync databases from live (generation 1), sync files from live (generation 1) | "
-      "its databases are its own; its files are its own\n"
-      "held live LaunchedOnce: acme was launched and stays so; set launched: true again\n"
-      "held test AuthorityProtected: content only flows down once a site is launched, and dev is "
-      "below test: name a stage above, or keep\n"
-      "held live AuthorityProtected: live is the authority of a launched site; its content is "
-      "never "
-      "wiped: write content: {source: keep}\n");
+  EXPECT_EQ(planned(),
+            "ready dev: sync databases and files from live (generation 1) | its databases and "
+            "files are its own\n"
+            "held live LaunchedOnce: acme was launched and stays so; set launched: true again\n"
+            "held test AuthorityProtected: content only flows down once a site is launched, and "
+            "dev is below test: name a stage above, or keep\n"
+            "held live AuthorityProtected: live is the authority of a launched site; its content "
+            "is never wiped: write content: {source: keep}\n");
 }
 
 TEST_F(PlanLaunchTest, AMovedAuthorityHoldsEverything) {
@@ -248,8 +228,7 @@ TEST_F(PlanLaunchTest, AMovedAuthorityHoldsEverything) {
   want_content("live", ContentSource::empty(), 9);
   const std::string why =
       " LaunchedOnce: live is the content authority of a launched site; the manifest makes it "
-      "test: put "
-      "live last in stages again\n";
+      "test: put live last in stages again\n";
   EXPECT_EQ(planned(), "held dev" + why + "held live" + why + "held test" + why);
 }
 
@@ -258,8 +237,7 @@ TEST_F(PlanLaunchTest, AnAuthorityThatIsLetGoHoldsEverything) {
   site.environments.erase("live");
   const std::string why =
       " LaunchedOnce: live is the content authority of a launched site; the manifest makes it "
-      "test: put "
-      "live last in stages again\n";
+      "test: put live last in stages again\n";
   EXPECT_EQ(planned(), "held live" + why + "held dev" + why + "held test" + why);
 }
 
@@ -269,11 +247,10 @@ TEST_F(PlanLaunchTest, WhileTheAuthorityIsGoneContentDoesNotFlowUp) {
   seen("live") = {};
   seen("live").gone = "/srv is not mounted";
   want_content("test", ContentSource::from("dev"), 1);
-  EXPECT_EQ(
-      planned(),
-      "held live EnvironmentGone: /srv is not mounted\n"
-      "held test AuthorityProtected: content only flows down once a site is launched, and dev is "
-      "below test: name a stage above, or keep\n");
+  EXPECT_EQ(planned(),
+            "held live EnvironmentGone: /srv is not mounted\n"
+            "held test AuthorityProtected: content only flows down once a site is launched, and "
+            "dev is below test: name a stage above, or keep\n");
 }
 
 TEST_F(PlanLaunchTest, AnEnvironmentThatIsGoneIsNeverCreatedAnew) {
@@ -287,10 +264,9 @@ TEST_F(PlanLaunchTest, BeforeLaunchAGoneStageDoesNotKeepTheAuthorityFromBeingCre
   is_missing("live");
   seen("dev") = {};
   seen("dev").gone = "/srv is not mounted";
-  EXPECT_EQ(
-      planned(),
-      "ready live: promote 1111111, create empty databases, create empty files | is new | creates\n"
-      "held dev EnvironmentGone: /srv is not mounted\n");
+  EXPECT_EQ(planned(),
+            "ready live: promote 1111111, create empty databases and files | it is new | creates\n"
+            "held dev EnvironmentGone: /srv is not mounted\n");
 }
 
 }  // namespace

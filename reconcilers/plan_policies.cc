@@ -67,7 +67,7 @@ void Planner::ask_content(const Environment& e, const Outcome& code, Content& co
     auto held = ask(e, o, step, verdicts);
     if (held && !seen(e.name).exists) {
       // As with a source that is not there: it is created empty, and its sync follows.
-      o = Outcome::act(Wipe{part, 0}, "its content is held: " + held->message);
+      o = Outcome::act(Wipe{part, 0}, {"its content is held: " + held->message});
       held = ask(e, o, step, verdicts);
     }
     if (held) o = held_by(e, *held, alone);
@@ -78,11 +78,11 @@ void Planner::ask_content(const Environment& e, const Outcome& code, Content& co
 /// itself.
 Outcome Planner::held_by(const Environment& e, const Hold& held,
                          const std::vector<Action>& step) const {
-  const ObservedEnvironment& s = seen(e.name);
   if (!held.opens_at || retries_.contains(e.name)) return Outcome::hold(held);
-  const Promote* promote = promote_in(step);
-  const CommitId commit = promote ? promote->commit : s.commit.value_or(CommitId{});
-  const Failure* failed = failure_of(s, step_digest(site_, e, s, commit, refresh_only(step)));
+  Step asked;
+  asked.actions = step;
+  file(e, asked);
+  const Failure* failed = failure_of(seen(e.name), asked.digest);
   if (!failed || !failed->quarantined) return Outcome::hold(held);
   return Outcome::hold({e.name, "Quarantined", quarantine_text(site_.name, e.name, *failed), {}});
 }

@@ -43,9 +43,8 @@ TEST_F(PlanPoliciesTest, AHeldStepIsToldOnceWithWhenItOpens) {
             "gold/hours WindowClosed: " + closed + " | opens 2026-11-21T03:00:00Z\n");
   now = noon + 15h;
   EXPECT_EQ(planned(),
-            "ready dev: promote 2222222, sync databases from live (generation 1), sync files from "
-            "live (generation 1) | runs 1111111; its databases are its own; its files are its "
-            "own\n");
+            "ready dev: promote 2222222, sync databases and files from live (generation 1) | it "
+            "runs 1111111, and its databases and files are its own\n");
 }
 
 TEST_F(PlanPoliciesTest, ContentGoesOnWhenCodeIsHeld) {
@@ -54,8 +53,8 @@ TEST_F(PlanPoliciesTest, ContentGoesOnWhenCodeIsHeld) {
   want("test").code = c2;
   want_content("test", from_live, 1);
   EXPECT_EQ(planned(),
-            "ready test: sync databases from live (generation 1), sync files from live (generation "
-            "1) | its databases are its own; its files are its own\n"
+            "ready test: sync databases and files from live (generation 1) | its databases and "
+            "files are its own\n"
             "held test Soaking: gold/soaked: 2222222 is proven in dev since 2026-11-20T11:00:00Z "
             "and has to be for 2h | opens 2026-11-20T13:00:00Z\n"
             "look again at 2026-11-20T13:00:00Z\n");
@@ -66,7 +65,7 @@ TEST_F(PlanPoliciesTest, CodeGoesOnWhenContentIsHeld) {
   want("dev").code = c2;
   want_content("dev", from_live, 1);
   EXPECT_EQ(planned(),
-            "ready dev: promote 2222222 | runs 1111111\n"
+            "ready dev: promote 2222222 | it runs 1111111\n"
             "held dev ContentRefused: gold/from: content \"live\" is not allowed here; allowed: "
             "keep\n");
 }
@@ -92,13 +91,27 @@ TEST_F(PlanPoliciesTest, FreshContentInTheSameStepIsNewEnoughForACommit) {
   EXPECT_EQ(planned(), refused);
   want("dev").content.generation = 2;
   EXPECT_EQ(planned(),
-            "ready dev: promote 2222222, sync databases from live (generation 2), sync files from "
-            "live (generation 2) | runs 1111111; its databases are of live (generation 1); its "
-            "files are of live (generation 1)\n");
+            "ready dev: promote 2222222, sync databases and files from live (generation 2) | it "
+            "runs 1111111, and its databases and files are of live (generation 1)\n");
   rule("from", ContentRule{{"dev"}, false, {}});
   EXPECT_EQ(planned(), refused +
                            "held dev ContentRefused: gold/from: content \"live\" is not allowed "
                            "here; allowed: dev\n");
+}
+
+TEST_F(PlanPoliciesTest, ContentThatFailedDoesNotMakeACommitPass) {
+  rule("age", ContentRule{{}, false, 24h});
+  want("dev").code = c2;
+  want_content("dev", from_live, 2);
+  has_content("dev", from_live, 1, noon - 48h);
+  failed_content("dev", true);
+  EXPECT_EQ(planned(),
+            "ready dev: sync databases and files from live (generation 2) | its databases and "
+            "files are of live (generation 1)\n"
+            "held dev Quarantined: afterCopy: exit code 1; change the commit or the manifest, or "
+            "run: tidegate retry acme/dev\n"
+            "held dev ContentRefused: gold/age: its databases are of 2026-11-18T12:00:00Z, older "
+            "than 1d may be under a new commit; ask for content from live anew\n");
 }
 
 TEST_F(PlanPoliciesTest, ANewEnvironmentIsCreatedWholeOrNotAtAll) {
@@ -117,7 +130,7 @@ TEST_F(PlanPoliciesTest, ANewEnvironmentDoesNotWaitForContentThatIsHeld) {
   const std::string because =
       "its content is held: gold/from: content \"live\" is not allowed here; allowed: keep";
   EXPECT_EQ(planned(),
-            "ready dev: promote 1111111, create empty databases, create empty files | is new; " +
+            "ready dev: promote 1111111, create empty databases and files | it is new, and " +
                 because + " | creates\n");
 }
 
@@ -135,7 +148,7 @@ TEST_F(PlanPoliciesTest, WhatLetsAStepPassIsShownToo) {
   rule("soaked", ProvenRule{"dev", 2h, {}});
   seen("dev").proven[c2] = proven_at(noon - 3h);
   want("test").code = c2;
-  EXPECT_EQ(planned(), "ready test: promote 2222222 | runs 1111111\n");
+  EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111\n");
   EXPECT_EQ(verdicts("test"),
             "gold/soaked allows: 2222222 is proven in dev since 2026-11-20T09:00:00Z\n");
 }
@@ -193,7 +206,7 @@ TEST_F(PlanPoliciesTest, FromFollowsTheNewestCommitThatHasSoaked) {
                         {c3, proven_at(noon - 1h, {}, 3)}};
   seen("dev").last_proven = c3;
   EXPECT_EQ(planned(),
-            "ready test: promote 2222222 | runs 1111111\n"
+            "ready test: promote 2222222 | it runs 1111111\n"
             "look again at 2026-11-20T13:00:00Z\n");
   seen("test").commit = c2;
   EXPECT_EQ(planned(), "look again at 2026-11-20T13:00:00Z\n") << "what soaks holds up nothing";
@@ -201,7 +214,7 @@ TEST_F(PlanPoliciesTest, FromFollowsTheNewestCommitThatHasSoaked) {
             "gold/soaked Soaking: 3333333 is proven in dev since 2026-11-20T11:00:00Z and has to "
             "be for 2h | opens 2026-11-20T13:00:00Z\n");
   now = noon + 1h;
-  EXPECT_EQ(planned(), "ready test: promote 3333333 | runs 2222222\n");
+  EXPECT_EQ(planned(), "ready test: promote 3333333 | it runs 2222222\n");
 }
 
 TEST_F(PlanPoliciesTest, FrequentCommitsBelowDoNotStarveTheStageAbove) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "reconcilers/plan_text.h"
 #include "reconcilers/planner.h"
 
 namespace tidegate {
@@ -21,6 +20,22 @@ bool replaces(const Step& step, Part part) {
     if (auto* x = std::get_if<Activate>(&a)) return x->part == part;
     return false;
   });
+}
+
+bool brings_content(const Action& a) {
+  return std::holds_alternative<Sync>(a) || std::holds_alternative<Wipe>(a) ||
+         std::holds_alternative<Activate>(a);
+}
+
+/// The latest due time of content that is only refreshed.
+std::optional<Timestamp> refresh_due(const std::vector<Action>& actions) {
+  std::optional<Timestamp> due;
+  for (const Action& a : actions) {
+    auto* sync = std::get_if<Sync>(&a);
+    if (brings_content(a) && !(sync && sync->due)) return std::nullopt;
+    if (sync) due = std::max(due, sync->due);
+  }
+  return due;
 }
 
 /// Ids of the content after the step; "" for content that does not exist yet.
@@ -81,16 +96,6 @@ Timestamp retry_at(const Failure& failure) {
   return failure.ended_at + (full - full * (hash % 256) / 1024);
 }
 
-std::optional<Timestamp> refresh_only(const std::vector<Action>& actions) {
-  std::optional<Timestamp> due;
-  for (const Action& a : actions) {
-    auto* sync = std::get_if<Sync>(&a);
-    if (!sync || !sync->due) return std::nullopt;
-    due = std::max(due, sync->due);
-  }
-  return due;
-}
-
 const Promote* promote_in(const std::vector<Action>& actions) {
   for (const Action& a : actions) {
     if (auto* promote = std::get_if<Promote>(&a)) return promote;
@@ -106,14 +111,10 @@ void Planner::tell_suspended(const Environment& e, const Outcome& code, const Co
 
 void Planner::combine(const Environment& e, Outcome code, Content content) {
   const bool creates = !seen(e.name).exists;
-  std::vector<Hold> told;
-  auto tell = [&](const Outcome& o) {  // What keeps back several of them is told once.
-    if (o.kind != Kind::hold || std::ranges::find(told, o.held) != told.end()) return;
-    told.push_back(o.held);
-    hold(o.held);
-  };
-  tell(code);
-  for (const auto& [part, o] : content) tell(o);
+  if (code.kind == Kind::hold) hold(code.held);
+  for (const auto& [part, o] : content) {
+    if (o.kind == Kind::hold) hold(o.held);
+  }
   if (code.kind == Kind::hold && creates) return;
   // Kept content comes back with the code the manifest names, or not yet.
   for (auto& [part, o] : content) {
@@ -122,49 +123,103 @@ void Planner::combine(const Environment& e, Outcome code, Content content) {
   const bool back =
       std::ranges::any_of(content, [](const auto& c) { return comes_back(c.second); });
   if (code.kind == Kind::wait) {
+    if (code.actions.empty()) coming_[e.name].insert(std::nullopt);
     if (!code.actions.empty() || creates || back) {
-      return wait(e.name, actions_of(content, code.actions), code.because);
+      return wait(e.name, actions_of(content, code.actions), code.because.text);
     }
-    wait(e.name, {}, code.because);
+    wait(e.name, {}, code.because.text);
   }
   const auto late =
       std::ranges::find(content, Kind::wait, [](const auto& c) { return c.second.kind; });
   if (late != content.end()) {
     // Busy ends by itself: worth waiting for, to switch code and content together.
     if (creates || (code.kind == Kind::act && is_busy(e.content.source.environment))) {
-      return wait(e.name, actions_of(content, code.actions), late->second.because);
+      return wait(e.name, actions_of(content, code.actions), late->second.because.text);
     }
     Content waiting = content;
     std::erase_if(waiting, [](const auto& c) { return c.second.kind != Kind::wait; });
-    wait(e.name, actions_of(waiting), late->second.because);
+    wait(e.name, actions_of(waiting), late->second.because.text);
   }
   Step step;
   step.environment = e.name;
   step.creates = creates;
-  std::vector<std::string> reasons;
+  std::vector<Reason> reasons;
   auto take = [&](const Outcome& o) {
     if (o.kind != Kind::act) return;
     step.actions.insert(step.actions.end(), o.actions.begin(), o.actions.end());
-    if (std::ranges::find(reasons, o.because) == reasons.end()) reasons.push_back(o.because);
+    reasons.push_back(o.because);
   };
   take(code);
   for (const auto& [part, o] : content) take(o);
   if (step.actions.empty()) return;
-  step.because = join(reasons, "; ");
+  step.because = sentence(reasons);
   finish(e, std::move(step));
+}
+
+bool Planner::keeps_back(const Failure* failure) const {
+  return failure && (failure->quarantined || retry_at(*failure) > now_);
+}
+
+void Planner::tell(const Environment& e, const Failure& failure, std::vector<Action> actions) {
+  if (failure.quarantined) {
+    hold({e.name, "Quarantined", quarantine_text(site_.name, e.name, failure), {}});
+  } else {
+    wait(e.name, std::move(actions), "to be tried again; it failed: " + failure.message,
+         retry_at(failure));
+  }
+}
+
+/// Content that could not be brought, neither by itself nor with this commit, does not keep the
+/// commit back. Says whether there is any.
+bool Planner::leave_out_failed(const Environment& e, const Outcome& code, Content& content) {
+  if (code.kind != Kind::act || !seen(e.name).exists ||
+      std::ranges::any_of(content, [](const auto& c) { return comes_back(c.second); }))
+    return false;
+  const CommitId& commit = promote_in(code.actions)->commit;
+  const ObservedEnvironment& s = seen(e.name);
+  // With code in quarantine it is the content that goes alone.
+  if (retries_.contains(e.name) || code_quarantined(e, commit)) return false;
+  std::vector<Action> all, alone;  // Alone goes what is not fetched because of the commit.
+  for (const auto& [part, o] : content) {
+    if (o.kind != Kind::act || !brings_content(o.actions.front())) continue;
+    const bool with_commit = diffs_.at(e.name).content.at(part).row == ContentRow::satisfied;
+    all.insert(all.end(), o.actions.begin(), o.actions.end());
+    if (!with_commit) alone.insert(alone.end(), o.actions.begin(), o.actions.end());
+  }
+  auto failed_on = [&](const CommitId& on, const std::vector<Action>& actions) {
+    return failure_of(s, content_digest(site_, e, s, on, refresh_due(actions)));
+  };
+  const Failure* failed = all.empty() ? nullptr : failed_on(commit, all);
+  if (!keeps_back(failed))
+    failed = alone.empty() ? nullptr : failed_on(s.commit.value_or(CommitId{}), alone);
+  if (!keeps_back(failed)) return false;
+  tell(e, *failed, all);
+  for (auto& [part, o] : content) {
+    if (o.kind == Kind::act && brings_content(o.actions.front())) o = {};
+  }
+  return true;
+}
+
+/// Says which commit a step ends on, and what its failures are filed under.
+void Planner::file(const Environment& e, Step& step) const {
+  const ObservedEnvironment& s = seen(e.name);
+  const Promote* promote = promote_in(step.actions);
+  step.commit = promote ? promote->commit : s.commit.value_or(CommitId{});
+  step.digest = step_digest(site_, e, s, step.commit);
+  if (std::ranges::none_of(step.actions, brings_content)) return;
+  step.content_digest = content_digest(site_, e, s, step.commit, refresh_due(step.actions));
+  if (!promote) step.digest = step.content_digest;
 }
 
 void Planner::finish(const Environment& e, Step step) {
   const ObservedEnvironment& s = seen(e.name);
-  const Promote* promote = promote_in(step.actions);
-  step.commit = promote ? promote->commit : s.commit.value_or(CommitId{});
-  step.digest = step_digest(site_, e, s, step.commit, refresh_only(step.actions));
+  file(e, step);
   const auto ids = content_after(s, step);
   step.update = e.deploy.update && !ran_here(s, step.commit, ids);
   step.reuse = reusable(s, step, ids);
   step.asked = retries_.contains(e.name);
   step.grants = grants_for(site_, observed_, step, now_);
-  const bool goes_back = promote && diffs_.at(e.name).code.rollback;
+  const bool goes_back = promote_in(step.actions) && diffs_.at(e.name).code.rollback;
   if (goes_back && s.updated_since && !replaces(step, Part::databases)) {
     plan_.warnings.push_back(e.name + ": update changed the databases since " +
                              step.commit.brief() + " ran here; only the code goes back");
@@ -174,15 +229,13 @@ void Planner::finish(const Environment& e, Step step) {
 
 /// Ready, unless it failed before or somebody else needs what it touches.
 void Planner::offer(const Environment& e, Step step) {
-  const Failure* failed = failure_of(seen(e.name), step.digest);
-  if (failed && !step.asked) {
-    if (failed->quarantined) {
-      hold({e.name, "Quarantined", quarantine_text(site_.name, e.name, *failed), {}});
+  for (const std::string& digest : {step.digest, step.content_digest}) {
+    const Failure* failed = failure_of(seen(e.name), digest);
+    if (step.asked || !keeps_back(failed)) continue;
+    tell(e, *failed, step.actions);
+    if (failed->quarantined)
       if (auto rest = content_alone(e, step)) finish(e, std::move(*rest));
-      return;
-    }
-    const Timestamp at = retry_at(*failed);
-    if (at > now_) return wait(e.name, step.actions, "tried again after " + failed->message, at);
+    return;
   }
   if (!claims_.can_write(e.name)) {
     return wait(e.name, step.actions,
@@ -211,7 +264,7 @@ std::optional<Step> Planner::content_alone(const Environment& e, const Step& ste
   if (!promote || step.creates || !s.healthy || promote->commit == s.commit) return std::nullopt;
   Step rest;
   rest.environment = e.name;
-  std::vector<std::string> reasons;
+  std::vector<Reason> reasons;
   for (const Action& a : step.actions) {
     Part part = Part::databases;
     if (auto* sync = std::get_if<Sync>(&a)) {
@@ -224,12 +277,12 @@ std::optional<Step> Planner::content_alone(const Environment& e, const Step& ste
     const ContentRow row = diffs_.at(e.name).content.at(part).row;
     if (row == ContentRow::satisfied) continue;
     rest.actions.push_back(a);
-    const std::string why = row == ContentRow::refresh ? "its refresh is due"
-                                                       : stamp_text(part, part_of(s, part).stamp);
-    if (std::ranges::find(reasons, why) == reasons.end()) reasons.push_back(why);
+    reasons.push_back(row == ContentRow::refresh
+                          ? Reason{"its refresh is due"}
+                          : Reason{stamp_text(part_of(s, part).stamp), part});
   }
   if (rest.actions.empty()) return std::nullopt;
-  rest.because = join(reasons, "; ");
+  rest.because = sentence(reasons);
   return rest;
 }
 

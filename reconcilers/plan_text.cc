@@ -1,5 +1,8 @@
 #include "reconcilers/plan_text.h"
 
+#include <algorithm>
+#include <set>
+
 #include "reconcilers/plan.h"
 
 namespace tidegate {
@@ -16,28 +19,44 @@ std::string generation_text(std::uint64_t generation) {
   return generation == 0 ? "" : " (generation " + std::to_string(generation) + ")";
 }
 
-std::string text_of(const Action& action) {
-  return std::visit(Match{[](const Promote& a) { return "promote " + a.commit.brief(); },
-                          [](const Sync& a) {
-                            return std::string(a.due ? "refresh " : "sync ") + to_string(a.part) +
-                                   " from " + a.from + generation_text(a.generation);
-                          },
-                          [](const Wipe& a) {
-                            return std::string(a.generation == 0 ? "create empty " : "wipe ") +
-                                   to_string(a.part) + generation_text(a.generation);
-                          },
-                          [](const Activate& a) {
-                            return std::string("bring back ") + to_string(a.part) + " of " +
-                                   to_string(a.stamp.source) + generation_text(a.stamp.generation);
-                          },
-                          [](const Declare& a) {
-                            return std::string("create ") + to_string(a.part) + " \"" + a.name +
-                                   "\"";
-                          },
-                          [](const Launch&) { return std::string("record the launch"); },
-                          [](const Unlaunch&) { return std::string("undo the launch"); },
-                          [](const Recover& a) { return "recover operation " + a.operation; }},
-                    action);
+/// Texts around the name of a part; those that differ in nothing else become one.
+class PartTexts {
+ public:
+  void add(const std::string& text) { add(text, {}, ""); }
+  void add(const std::string& before, std::optional<Part> part, const std::string& after) {
+    auto same = std::ranges::find_if(
+        texts_, [&](const Text& t) { return t.before == before && t.after == after; });
+    if (same == texts_.end()) same = texts_.insert(texts_.end(), {before, {}, after});
+    if (part) same->parts.insert(*part);
+  }
+  std::vector<std::string> all() const {
+    std::vector<std::string> out;
+    for (const Text& text : texts_) {
+      std::vector<std::string> names;
+      for (Part part : text.parts) names.emplace_back(to_string(part));
+      out.push_back(text.before + enumerate(names) + text.after);
+    }
+    return out;
+  }
+
+ private:
+  struct Text {
+    std::string before;
+    std::set<Part> parts;
+    std::string after;
+  };
+  std::vector<Text> texts_;
+};
+
+void tell(PartTexts& told, const Activate& a) {
+  const std::string generation = generation_text(a.stamp.generation);
+  if (a.stamp.source.kind == ContentSource::Kind::adopted) {
+    return told.add("bring back adopted ", a.part, generation);
+  }
+  told.add("bring back ", a.part,
+           " of " +
+               (a.stamp.source == ContentSource::empty() ? "a wipe" : to_string(a.stamp.source)) +
+               generation);
 }
 
 }  // namespace
@@ -46,6 +65,21 @@ std::string join(const std::vector<std::string>& texts, const std::string& betwe
   std::string out;
   for (const auto& text : texts) out += (out.empty() ? "" : between) + text;
   return out;
+}
+
+std::string enumerate(const std::vector<std::string>& texts) {
+  if (texts.size() < 2) return join(texts, "");
+  return join({texts.begin(), texts.end() - 1}, ", ") + " and " + texts.back();
+}
+
+std::string sentence(const std::vector<Reason>& reasons) {
+  PartTexts clauses;
+  for (const Reason& r : reasons) {
+    r.part ? clauses.add("its ", r.part, " are " + r.text) : clauses.add(r.text);
+  }
+  auto texts = clauses.all();
+  if (texts.size() > 1) texts.back() = "and " + texts.back();
+  return join(texts, ", ");
 }
 
 const char* verb(const Action& action) {
@@ -59,9 +93,27 @@ const char* verb(const Action& action) {
 }
 
 std::string describe(const std::vector<Action>& actions) {
-  std::vector<std::string> texts;
-  for (const Action& action : actions) texts.push_back(text_of(action));
-  return join(texts, ", ");
+  PartTexts told;
+  const Match add{
+      [&](const Promote& a) { told.add("promote " + a.commit.brief()); },
+      [&](const Sync& a) {
+        told.add(a.due ? "refresh " : "sync ", a.part,
+                 " from " + a.from + generation_text(a.generation));
+      },
+      [&](const Wipe& a) {
+        told.add(a.generation == 0 ? "create empty " : "wipe ", a.part,
+                 generation_text(a.generation));
+      },
+      [&](const Activate& a) { tell(told, a); },
+      [&](const Declare& a) {
+        told.add((a.part == Part::databases ? "create database \"" : "create files \"") + a.name +
+                 "\"");
+      },
+      [&](const Launch&) { told.add("record the launch"); },
+      [&](const Unlaunch&) { told.add("undo the launch"); },
+      [&](const Recover& a) { told.add("recover operation " + a.operation); }};
+  for (const Action& action : actions) std::visit(add, action);
+  return join(told.all(), ", ");
 }
 
 const char* engine_text(Engine engine) { return engine == Engine::mariadb ? "mariadb" : "sqlite"; }
@@ -71,9 +123,9 @@ std::string code_text(const CodeDifference& difference, const ObservedEnvironmen
     case CodeCause::none:
       return "";
     case CodeCause::created:
-      return "is new";
+      return "it is new";
     case CodeCause::commit:
-      return "runs " + (seen.commit ? seen.commit->brief() : std::string("nothing"));
+      return "it runs " + (seen.commit ? seen.commit->brief() : std::string("nothing"));
     case CodeCause::inputs:
       return "its variables, secrets or build have changed";
     case CodeCause::drift:
@@ -84,20 +136,19 @@ std::string code_text(const CodeDifference& difference, const ObservedEnvironmen
   return "";
 }
 
-std::string stamp_text(Part part, const Stamp& stamp) {
-  std::string text = std::string("its ") + to_string(part) + " are ";
+std::string stamp_text(const Stamp& stamp) {
+  std::string text = "its own";
   switch (stamp.source.kind) {
     case ContentSource::Kind::environment:
-      text += "of " + stamp.source.environment;
+      text = "of " + stamp.source.environment;
       break;
     case ContentSource::Kind::keep:
-      text += "its own";
       break;
     case ContentSource::Kind::empty:
-      text += "its own since a wipe";
+      text += " since a wipe";
       break;
     case ContentSource::Kind::adopted:
-      text += "adopted";
+      text = "adopted";
       break;
   }
   return text + generation_text(stamp.generation);
@@ -111,9 +162,9 @@ std::string used_text(std::uint64_t generation, const Stamp& stamp) {
          "; raise it to ask for something else";
 }
 
-std::string gone_text(const ContentSpec& spec, Part part, std::uint64_t highest) {
-  return std::string(to_string(part)) + " of " + to_string(spec.source) + ", generation " +
-         std::to_string(spec.generation) + ", are not kept any more; raise the generation to " +
+std::string gone_text(const ContentSpec& spec, const std::string& parts, std::uint64_t highest) {
+  return parts + " of " + to_string(spec.source) + ", generation " +
+         std::to_string(spec.generation) + ", are not kept here; raise the generation to " +
          std::to_string(highest + 1) + " to ask anew";
 }
 

@@ -11,6 +11,7 @@
 
 #include "reconcilers/diff.h"
 #include "reconcilers/plan.h"
+#include "reconcilers/plan_text.h"
 
 namespace tidegate {
 
@@ -19,14 +20,14 @@ struct Outcome {
   enum class Kind : std::uint8_t { nothing, act, wait, hold };
   Kind kind = Kind::nothing;
   std::vector<Action> actions;  ///< Of act; of wait: what waits, as far as it is known.
-  std::string because;          ///< Of act and wait.
+  Reason because{};             ///< Of act and wait.
   Hold held{};                  ///< Of hold.
 
-  static Outcome act(Action action, std::string why) {
+  static Outcome act(Action action, Reason why) {
     return {Kind::act, {std::move(action)}, std::move(why), {}};
   }
   static Outcome wait(std::vector<Action> actions, std::string why) {
-    return {Kind::wait, std::move(actions), std::move(why), {}};
+    return {Kind::wait, std::move(actions), {std::move(why)}, {}};
   }
   static Outcome hold(Hold held) { return {Kind::hold, {}, {}, std::move(held)}; }
 };
@@ -80,7 +81,12 @@ class Planner {
   void wait(const std::string& e, std::vector<Action> actions, std::string because,
             std::optional<Timestamp> until = {});
   void look_again(Timestamp at);
+  void note_coming(const std::string& e, const Resolved& code);
   void note_coming(const std::string& e, const std::vector<Action>& actions);
+  void follow(const Environment& e);
+  bool is_coming(const std::string& e, const std::optional<CommitId>& commit) const;
+  bool quarantined(const Environment& e, const std::string& digest) const;
+  bool code_quarantined(const Environment& e, const CommitId& commit) const;
 
   // plan_policies.cc
   void ask_policies(const Environment& e, Outcome& code, Content& content);
@@ -94,6 +100,7 @@ class Planner {
 
   // plan_code.cc
   Outcome plan_code(const Environment& e, const CodeDifference& d) const;
+  Outcome unknown_code(const Environment& e, const Resolved& want) const;
   std::optional<Outcome> not_proven(const Environment& e, const CommitId& want) const;
   std::optional<Hold> tracked(const Environment& e, const CommitId& commit) const;
 
@@ -101,7 +108,8 @@ class Planner {
   Outcome plan_part(const Environment& e, Part part, const Outcome& code) const;
   Outcome first_content(const Environment& e, Part part) const;
   Outcome bring(const Environment& e, Part part, std::optional<Timestamp> due,
-                const std::string& because) const;
+                Reason because) const;
+  std::string gone(const Environment& e) const;
   std::optional<std::string> source_waits(const Environment& e) const;
   Outcome protect(const std::string& e, const std::string& what) const;
   bool flows_up(const Environment& e) const;
@@ -112,6 +120,10 @@ class Planner {
 
   // plan_step.cc
   void combine(const Environment& e, Outcome code, Content content);
+  bool leave_out_failed(const Environment& e, const Outcome& code, Content& content);
+  bool keeps_back(const Failure* failure) const;
+  void tell(const Environment& e, const Failure& failure, std::vector<Action> actions);
+  void file(const Environment& e, Step& step) const;
   void finish(const Environment& e, Step step);
   void offer(const Environment& e, Step step);
   std::optional<Step> content_alone(const Environment& e, const Step& step) const;
@@ -124,8 +136,9 @@ class Planner {
   const std::set<std::string>& retries_;
   Claims claims_;
   std::set<std::string> recovering_;
-  std::map<std::string, EnvironmentDiff> diffs_;           // Of what can be acted upon.
-  std::map<std::string, std::optional<CommitId>> coming_;  // What code an environment is going to.
+  std::map<std::string, EnvironmentDiff> diffs_;  // Of what can be acted upon.
+  /// Which code an environment is on its way to; nothing stands for what is not known yet.
+  std::map<std::string, std::set<std::optional<CommitId>>> coming_;
   Plan plan_;
 };
 
@@ -133,7 +146,5 @@ const Failure* failure_of(const ObservedEnvironment& seen, const std::string& di
 /// When a step that infrastructure failed may be tried again.
 Timestamp retry_at(const Failure& failure);
 const Promote* promote_in(const std::vector<Action>& actions);
-/// The latest due time of a step that does nothing but refresh.
-std::optional<Timestamp> refresh_only(const std::vector<Action>& actions);
 
 }  // namespace tidegate

@@ -12,8 +12,7 @@ Look Reconciler::look(const Site& site, const std::set<std::string>& retries,
   if (!observed) {
     out.problem = std::move(observed.error()).within("observe " + site.name);
     out.status = make_status(site, {}, {}, out.problem->message, before, now);
-    out.again = now + cadence_.resync;
-    out.because = "error";
+    next_look(out, now + cadence_.resync, "error");
     return out;
   }
   out.observed = std::move(*observed);
@@ -31,8 +30,7 @@ Look Reconciler::reconcile(const Site& site, const std::set<std::string>& retrie
   for (const Step& step : out.plan.ready) {
     if (auto broken = broken_rule(site, out.observed, step, calendar_, now)) {
       out.bug = step.environment + ": " + describe(step.actions) + ": " + *broken;
-      out.again = now + cadence_.resync;
-      out.because = "bug";
+      next_look(out, now + cadence_.resync, "bug");
       return out;
     }
   }
@@ -48,10 +46,8 @@ void Reconciler::start(const Site& site, Look& look, Timestamp now) {
     else
       refuse(look, step, std::move(started.error()));
   }
-  if (!look.plan.ready.empty() && look.again > now + cadence_.busy) {
-    look.again = now + cadence_.busy;
-    look.because = "operation";
-  }
+  if (!look.plan.ready.empty() && look.again > now + cadence_.busy)
+    next_look(look, now + cadence_.busy, "operation");
 }
 
 void Reconciler::refuse(Look& look, const Step& step, Error error) {
@@ -63,19 +59,18 @@ void Reconciler::refuse(Look& look, const Step& step, Error error) {
   look.refused.emplace_back(step, std::move(error).within(describe(step.actions)));
 }
 
+void Reconciler::next_look(Look& look, Timestamp at, const char* because) {
+  look.again = look.status.next_look = at;
+  look.because = look.status.because = because;
+}
+
 void Reconciler::choose_next(Look& look, Timestamp now) const {
-  look.again = now + cadence_.resync;
-  look.because = "resync";
+  next_look(look, now + cadence_.resync, "resync");
   const bool something_runs = std::ranges::any_of(
       look.observed.environments, [](const auto& e) { return e.second.operation.has_value(); });
-  if (something_runs || !look.plan.ready.empty()) {
-    look.again = now + cadence_.busy;
-    look.because = "operation";
-  }
-  if (look.plan.look_again_at && *look.plan.look_again_at < look.again) {
-    look.again = std::max(*look.plan.look_again_at, now);
-    look.because = "time";
-  }
+  if (something_runs || !look.plan.ready.empty()) next_look(look, now + cadence_.busy, "operation");
+  if (look.plan.look_again_at && *look.plan.look_again_at < look.again)
+    next_look(look, std::max(*look.plan.look_again_at, now), "time");
 }
 
 }  // namespace tidegate

@@ -42,6 +42,7 @@ class Reconciler {
  private:
   void start(const Site& site, Look& look, Timestamp now);
   static void refuse(Look& look, const Step& step, Error error);
+  static void next_look(Look& look, Timestamp at, const char* because);
   void choose_next(Look& look, Timestamp now) const;
 
   Driver& driver_;

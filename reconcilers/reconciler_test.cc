@@ -46,6 +46,8 @@ TEST_F(ReconcilerTest, AtRestItLooksAgainAtTheNextResync) {
   EXPECT_TRUE(driver.asked.empty());
   EXPECT_EQ(look.again, noon + 5min);
   EXPECT_EQ(look.because, "resync");
+  EXPECT_EQ(look.status.next_look, noon + 5min);
+  EXPECT_EQ(look.status.because, "resync");
 }
 
 TEST_F(ReconcilerTest, StartsWhatIsReadyAndLooksAgainSoon) {
@@ -56,6 +58,7 @@ TEST_F(ReconcilerTest, StartsWhatIsReadyAndLooksAgainSoon) {
   EXPECT_EQ(look.started.size(), 2U);
   EXPECT_EQ(look.again, noon + 2s);
   EXPECT_EQ(look.because, "operation");
+  EXPECT_EQ(look.status.next_look, noon + 2s);
 }
 
 TEST_F(ReconcilerTest, LookingStartsNothing) {
@@ -90,7 +93,7 @@ TEST_F(ReconcilerTest, OneRefusalKeepsNothingElseBack) {
   ASSERT_EQ(look.refused.size(), 1U);
   EXPECT_EQ(look.refused[0].second.message, "promote 2222222: disk is full");
   EXPECT_EQ(look.status.environments[0].ready().message,
-            "promote 2222222: runs 1111111; cannot start yet: disk is full");
+            "promote 2222222, because it runs 1111111; cannot start yet: disk is full");
 }
 
 TEST_F(ReconcilerTest, WhatCannotBeObservedIsLeftAlone) {

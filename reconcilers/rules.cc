@@ -164,6 +164,7 @@ Broken breaks_content(const Site& site, const Environment& e, const ObservedSite
     const std::size_t from = site.stage_of(sync->from);
     if (from == site.stages.size() || sync->from == e.name)
       return Broken("it copies from no stage above");
+    if (!site.find(sync->from)) return Broken("its source is not declared");
     const bool up = from < site.stage_of(e.name);
     if (up && (launched(site, observed) || something_is_gone(observed)) &&
         !is_granted(site, observed, e.name, action, now))
@@ -288,8 +289,9 @@ std::optional<std::string> broken_rule(const Site& site, const ObservedSite& obs
     if (auto broken = breaks_content(site, *e, observed, action, step, calendar, now))
       return broken;
   }
-  const bool failed_before = std::ranges::any_of(
-      seen.failures, [&](const Failure& f) { return f.quarantined && f.digest == step.digest; });
+  const bool failed_before = std::ranges::any_of(seen.failures, [&](const Failure& f) {
+    return f.quarantined && (f.digest == step.digest || f.digest == step.content_digest);
+  });
   if (failed_before && !step.asked) return Broken("it failed before and is in quarantine");
   return {};
 }

@@ -329,6 +329,24 @@ TEST_F(RulesTest, RecoveringNeedsNoManifest) {
 
 // ---- held before the switch ----
 
+TEST_F(RulesTest, ContentInQuarantineIsNotBroughtAgain) {
+  want_content("test", ContentSource::from("live"), 8);
+  Step step = plan().ready.at(0);
+  step.digest = "of the code";
+  seen("test").failures = {{step.content_digest, true, "afterCopy: exit code 1", noon, 1}};
+  EXPECT_EQ(broken_rule(site, observed, step, calendar, now),
+            "it failed before and is in quarantine");
+  step.asked = true;
+  EXPECT_EQ(broken_rule(site, observed, step, calendar, now), std::nullopt);
+}
+
+TEST_F(RulesTest, ContentComesFromNoEnvironmentWithoutADocument) {
+  want_content("test", ContentSource::from("live"), 8);
+  const Step step = plan().ready.at(0);
+  site.environments.erase("live");
+  EXPECT_EQ(broken_rule(site, observed, step, calendar, now), "its source is not declared");
+}
+
 TEST_F(RulesTest, ASuspensionHoldsTheSwitch) {
   want("dev").suspend = Suspend{"INC-1", "", noon + 1h};
   EXPECT_EQ(held(step("dev", {Promote{c2}})), "dev Suspended: suspended meanwhile: INC-1");

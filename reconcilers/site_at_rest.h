@@ -97,6 +97,15 @@ class SiteAtRest : public testing::Test {
       seen(e).failures.push_back({step.digest, quarantined, "update: exit code 1", at, attempts});
     }
   }
+  /// It failed while its content was brought.
+  void failed_content(const std::string& e, bool quarantined) {
+    const Plan now_is = make_plan(site, observed, calendar, now, retries);
+    for (const Step& step : now_is.ready) {
+      if (step.environment != e) continue;
+      seen(e).failures.push_back(
+          {step.content_digest, quarantined, "afterCopy: exit code 1", now, 1});
+    }
+  }
 
   Plan plan() const { return make_plan(site, observed, calendar, now, retries); }
 

@@ -106,13 +106,14 @@ const char* verb(const Action& action);
 struct Step {
   std::string environment;
   std::vector<Action> actions;
-  std::string because;
+  std::string because;   ///< One sentence: "it is new, and live has no content to copy yet".
   CommitId commit;       ///< What the environment runs afterwards.
   bool creates = false;  ///< The environment does not exist yet.
   std::string reuse;     ///< The kept release to switch back to; "" to prepare one.
   bool update = true;  ///< commands.update may run: this code never ran healthily on this content.
   std::string digest;  ///< What a quarantine of this step is filed under.
   bool asked = false;  ///< `tidegate retry` lifted a quarantine for it.
+  std::string content_digest{};       ///< The same of its content alone; "" when it brings none.
   std::vector<std::string> grants{};  ///< Ids of the Grants that name what it does.
   bool operator==(const Step&) const = default;
 };
@@ -134,7 +135,7 @@ struct Operation {
 
 /// A step that failed here.
 struct Failure {
-  std::string digest;        ///< Step::digest.
+  std::string digest;        ///< Step::digest, or Step::content_digest.
   bool quarantined = false;  ///< The site's own doing; else infrastructure: backs off.
   std::string message;
   Timestamp ended_at{};
@@ -167,7 +168,7 @@ struct ObservedEnvironment {
   std::map<CommitId, std::set<std::string>> ran_on;  ///< Content ids each commit ran healthily on.
   std::vector<KeptRelease> kept;
   std::optional<Operation> operation;
-  std::vector<Failure> failures;  ///< Every digest in quarantine, and the last of infrastructure.
+  std::vector<Failure> failures;  ///< All in quarantine; of infrastructure the last of each kind.
   bool launched = false;          ///< Recorded: authority of a launched site.
   std::string took_over;          ///< Recorded with it: Launch::took_over.
   /// Ids of the Grants of steps that were done here, with the commit they brought, if any.

@@ -3,9 +3,22 @@
 #include <algorithm>
 
 #include "reconcilers/diff.h"
+#include "reconcilers/plan_text.h"
 
 namespace tidegate {
 namespace {
+
+bool runs(const EnvironmentStatus& e) {
+  return e.observed.operation && !e.observed.operation->as_source;
+}
+
+/// Whether there is nothing new to tell: nothing changed, or the step that was told of is running
+/// now.
+bool goes_on(const EnvironmentStatus& before, const EnvironmentStatus& after) {
+  const Condition &was = before.ready(), &is = after.ready();
+  if (was.reason == is.reason && was.message == is.message) return true;
+  return was.reason == "Progressing" && !runs(before) && runs(after);
+}
 
 /// Holds that more time or a proof below will lift by themselves do not stall an environment.
 bool needs_a_person(const Hold& hold) { return !hold.opens_at; }
@@ -37,16 +50,18 @@ std::vector<Condition> conditions_of(const EnvironmentStatus& e, const Plan& pla
     add("Ready", "Unknown", "ObserveFailed", problem);
     return out;
   }
-  const auto& operation = e.observed.operation;
-  if (operation && !operation->as_source) {
-    add("Ready", "False", "Progressing", "operation " + operation->id + " is running");
-    add("Reconciling", "True", "Progressing", "operation " + operation->id + " is running");
+  auto progressing = [&](const std::string& message) {
+    add("Ready", "False", "Progressing", message);
+    add("Reconciling", "True", "Progressing", message);
+  };
+  if (runs(e)) {
+    const Operation& operation = *e.observed.operation;
+    progressing("operation " + operation.id + " is running: " + join(operation.actions, ", "));
     return out;
   }
   for (const Step& step : plan.ready) {
     if (step.environment != e.name) continue;
-    add("Ready", "False", "Progressing", describe(step.actions) + ": " + step.because);
-    add("Reconciling", "True", "Progressing", describe(step.actions) + ": " + step.because);
+    progressing(describe(step.actions) + ", because " + step.because);
     return out;
   }
   if (!e.holds.empty()) {
@@ -65,6 +80,14 @@ std::vector<Condition> conditions_of(const EnvironmentStatus& e, const Plan& pla
   return out;
 }
 
+/// The repository's mirror lies below the root: what is said of it is the root's problem.
+bool root_is_gone(const ObservedSite& observed) {
+  return std::ranges::any_of(observed.environments, [&](const auto& entry) {
+    const std::string& gone = entry.second.gone;
+    return !gone.empty() && observed.repository_problem.find(gone) != std::string::npos;
+  });
+}
+
 void site_conditions(SiteStatus& status, const Site& site, const ObservedSite& observed,
                      const std::string& problem) {
   auto add = [&](const char* reason, const std::string& message) {
@@ -73,7 +96,7 @@ void site_conditions(SiteStatus& status, const Site& site, const ObservedSite& o
   if (!site.invalid.empty()) add("Invalid", site.invalid);
   if (!problem.empty()) add("ObserveFailed", problem);
   if (!observed.repository_problem.empty() && !observed.repository_pending)
-    add("RepositoryUnreachable", observed.repository_problem);
+    add(root_is_gone(observed) ? "RootGone" : "RepositoryUnreachable", observed.repository_problem);
 }
 
 }  // namespace
@@ -92,7 +115,8 @@ SiteStatus make_status(const Site& site, const ObservedSite& observed, const Pla
     EnvironmentStatus e;
     e.name = declared->name;
     e.stage = stage;
-    e.desired_commit = resolve(*declared, site, observed, now).commit;
+    const auto* pinned = std::get_if<CommitId>(&declared->code);
+    e.desired_commit = pinned ? *pinned : resolve(*declared, site, observed, now).commit;
     e.desired_content = declared->content;
     e.observed = observed_of(observed, e.name);
     for (const Hold& hold : plan.held)
@@ -100,13 +124,28 @@ SiteStatus make_status(const Site& site, const ObservedSite& observed, const Pla
     for (const std::string& warning : plan.warnings) {
       if (warning.starts_with(e.name + ": ")) e.warnings.push_back(warning);
     }
+    for (const Waiting& waiting : plan.waiting)
+      if (waiting.environment == e.name && waiting.until) e.tried_again_at = waiting.until;
     const EnvironmentStatus* old = find(before, e.name);
     const bool suspended =
         declared->suspend && (!declared->suspend->until || *declared->suspend->until > now);
     e.conditions = conditions_of(e, plan, suspended, problem);
+    // A repository that was not asked yet, after a restart, is no news of what runs.
+    if (old && observed.repository_pending && e.ready().reason == "Waiting")
+      e.conditions = old->conditions;
     keep_transitions(e.conditions, old ? &old->conditions : nullptr, now);
     out.environments.push_back(std::move(e));
   }
+  return out;
+}
+
+SiteStatus broken_status(const std::string& site, const std::string& invalid,
+                         const SiteStatus* before, Timestamp now) {
+  SiteStatus out = before ? *before : SiteStatus{};
+  out.name = site;
+  out.conditions = {{"Ready", "False", "Invalid", invalid, {}}};
+  out.broken = true;
+  keep_transitions(out.conditions, before ? &before->conditions : nullptr, now);
   return out;
 }
 
@@ -127,9 +166,9 @@ std::vector<Event> events_between(const SiteStatus* before, const SiteStatus& af
   for (const EnvironmentStatus& e : after.environments) {
     const EnvironmentStatus* old = find(before, e.name);
     const Condition& ready = e.ready();
-    if (old && old->ready().reason == ready.reason && old->ready().message == ready.message)
-      continue;
-    if (!old && ready.status == "True") continue;
+    if (ready.status == "Unknown") continue;  // Told of the site.
+    const bool known = old && old->ready().status != "Unknown";
+    if (known ? goes_on(*old, e) : ready.status == "True") continue;
     tell(e.name, ready.reason, ready.message);
   }
   return out;

@@ -26,6 +26,7 @@ struct EnvironmentStatus {
   std::vector<Condition> conditions;
   std::vector<Hold> holds;
   std::vector<std::string> warnings;
+  std::optional<Timestamp> tried_again_at;  ///< A step that infrastructure failed.
   const Condition& ready() const { return conditions.front(); }
 };
 
@@ -36,12 +37,17 @@ struct SiteStatus {
   std::vector<EnvironmentStatus> environments;  ///< In the order of the stages.
   Timestamp next_look{};
   std::string because;  ///< Of the next look.
+  bool broken = false;  ///< No document of it can be used: what was told of environments stands.
 };
 
 /// One look's outcome. `problem`: why the site could not be observed (then `observed` and `plan`
 /// are those of the last look that could, or empty ones). `before`: the status of the last look.
 SiteStatus make_status(const Site& site, const ObservedSite& observed, const Plan& plan,
                        const std::string& problem, const SiteStatus* before, Timestamp now);
+
+/// Of a site whose documents cannot be used, and that was never good before.
+SiteStatus broken_status(const std::string& site, const std::string& invalid,
+                         const SiteStatus* before, Timestamp now);
 
 struct Event {
   Timestamp at{};

@@ -48,6 +48,19 @@ TEST_F(StatusTest, AtRestEverythingIsReady) {
   EXPECT_EQ(told(s, "test"), "Ready True Converged: \n");
 }
 
+TEST_F(StatusTest, APinnedCommitIsDesiredAlsoWhereItIsMissing) {
+  want("dev").code = c2;
+  observed.missing_commits = {c2};
+  EXPECT_EQ(status().environments[0].desired_commit, c2);
+}
+
+TEST_F(StatusTest, TellsWhenWhatFailedIsTriedAgain) {
+  want("dev").code = c2;
+  EXPECT_EQ(status().environments[0].tried_again_at, std::nullopt);
+  failed("dev", false);
+  EXPECT_EQ(status().environments[0].tried_again_at, plan().waiting.at(0).until);
+}
+
 TEST_F(StatusTest, AStageWithoutADocumentIsLeftOutAndKeepsItsNumber) {
   site.environments.erase("dev");
   const SiteStatus s = status();
@@ -58,8 +71,8 @@ TEST_F(StatusTest, AStageWithoutADocumentIsLeftOutAndKeepsItsNumber) {
 TEST_F(StatusTest, AReadyStepIsProgress) {
   want("dev").code = c2;
   EXPECT_EQ(told(status(), "dev"),
-            "Ready False Progressing: promote 2222222: runs 1111111\n"
-            "Reconciling True Progressing: promote 2222222: runs 1111111\n");
+            "Ready False Progressing: promote 2222222, because it runs 1111111\n"
+            "Reconciling True Progressing: promote 2222222, because it runs 1111111\n");
 }
 
 TEST_F(StatusTest, ARunningOperationIsProgressAndReadingIsNot) {
@@ -67,8 +80,8 @@ TEST_F(StatusTest, ARunningOperationIsProgressAndReadingIsNot) {
   is_busy("live", true);
   const SiteStatus s = status();
   EXPECT_EQ(told(s, "dev"),
-            "Ready False Progressing: operation op1 is running\n"
-            "Reconciling True Progressing: operation op1 is running\n");
+            "Ready False Progressing: operation op1 is running: promote\n"
+            "Reconciling True Progressing: operation op1 is running: promote\n");
   EXPECT_EQ(told(s, "live"), "Ready True Converged: \n");
 }
 
@@ -126,6 +139,27 @@ TEST_F(StatusTest, TheSiteTellsOfItsManifestAndItsRepository) {
   EXPECT_EQ(told(status(), "test"), "Ready True Converged: \n");
 }
 
+TEST_F(StatusTest, ALostRootIsNotTheRepositorysFault) {
+  seen("test").gone = "root \"/srv/sites\" lost what it held; is its file system mounted?";
+  observed.repository_problem = "acme.git: " + seen("test").gone;
+  EXPECT_EQ(told(status().conditions),
+            "Ready False RootGone: acme.git: root \"/srv/sites\" lost what it held; is its file "
+            "system mounted?\n");
+}
+
+TEST_F(StatusTest, ASiteThatCannotBeReadKeepsItsEnvironmentsAndSaysWhy) {
+  const SiteStatus before = status();
+  const SiteStatus broken = broken_status("acme", "a.yaml:1:1: odd", &before, now);
+  EXPECT_EQ(told(broken.conditions), "Ready False Invalid: a.yaml:1:1: odd\n");
+  EXPECT_EQ(broken.environments.size(), 3U);
+  EXPECT_TRUE(broken.broken);
+  EXPECT_EQ(events(&before, broken), " Invalid: a.yaml:1:1: odd\n");
+  EXPECT_EQ(events(&broken, broken_status("acme", "a.yaml:1:1: odd", &broken, now)), "");
+  EXPECT_EQ(events(&broken, status(&broken)), " Recovered: \n");
+  EXPECT_FALSE(status(&broken).broken);
+  EXPECT_TRUE(broken_status("beta", "b.yaml:1:1: odd", nullptr, now).environments.empty());
+}
+
 TEST_F(StatusTest, WarningsGoToTheirEnvironment) {
   seen("live").commit = c2;
   seen("live").proven = {{c1, {}}, {c2, {}}};
@@ -149,7 +183,7 @@ TEST_F(StatusTest, ConditionsKeepTheTimeOfTheirLastTransition) {
   now = noon + 3min;
   is_busy("dev");
   const SiteStatus fourth = status(&third);
-  EXPECT_EQ(fourth.environments[0].ready().message, "operation op1 is running");
+  EXPECT_EQ(fourth.environments[0].ready().message, "operation op1 is running: promote");
   EXPECT_EQ(fourth.environments[0].ready().last_transition, noon + 2min);
   EXPECT_EQ(fourth.environments[1].ready().last_transition, noon);
 }
@@ -176,14 +210,57 @@ TEST_F(StatusTest, EachChangeIsToldOnce) {
   const SiteStatus rest = status();
   want("dev").code = c2;
   const SiteStatus ready = status(&rest);
-  EXPECT_EQ(events(&rest, ready), "dev Progressing: promote 2222222: runs 1111111\n");
+  EXPECT_EQ(events(&rest, ready), "dev Progressing: promote 2222222, because it runs 1111111\n");
   is_busy("dev");
   const SiteStatus busy = status(&ready);
-  EXPECT_EQ(events(&ready, busy), "dev Progressing: operation op1 is running\n");
+  EXPECT_EQ(events(&ready, busy), "") << "it was told when it began";
   seen("dev").operation.reset();
   seen("dev").commit = c2;
   const SiteStatus done = status(&busy);
   EXPECT_EQ(events(&busy, done), "dev Converged: \n");
+}
+
+TEST_F(StatusTest, AnOperationThatSomebodyElseBeganIsToldOnce) {
+  const SiteStatus rest = status();
+  is_busy("dev");
+  const SiteStatus busy = status(&rest);
+  EXPECT_EQ(events(&rest, busy), "dev Progressing: operation op1 is running: promote\n");
+  seen("dev").operation->phase = "verify";
+  EXPECT_EQ(events(&busy, status(&busy)), "");
+  seen("dev").operation->id = "op2";
+  EXPECT_EQ(events(&busy, status(&busy)), "dev Progressing: operation op2 is running: promote\n");
+}
+
+TEST_F(StatusTest, AnotherStepAfterAnOperationIsTold) {
+  is_busy("dev");
+  const SiteStatus busy = status();
+  seen("dev").operation.reset();
+  want("dev").code = c2;
+  const SiteStatus ready = status(&busy);
+  EXPECT_EQ(events(&busy, ready), "dev Progressing: promote 2222222, because it runs 1111111\n");
+}
+
+TEST_F(StatusTest, WhatCannotBeObservedIsToldOfTheSiteAlone) {
+  want("test").code = c2;
+  const SiteStatus seen_before = status();
+  const SiteStatus lost = status(&seen_before, "connect: refused");
+  EXPECT_EQ(events(&seen_before, lost), " ObserveFailed: connect: refused\n");
+  EXPECT_EQ(events(&lost, status(&lost)),
+            " Recovered: \n"
+            "test NotProven: 2222222 has not been proven in dev; let dev run it first\n");
+}
+
+TEST_F(StatusTest, ARepositoryThatWasNotAskedYetAfterARestartIsNoNews) {
+  const SiteStatus rest = status();
+  want("dev").code = BranchName{"main"};
+  observed.repository_problem = "acme.git has not been looked up yet";
+  observed.repository_pending = true;
+  const SiteStatus restarted = status(&rest);
+  EXPECT_EQ(told(restarted, "dev"), "Ready True Converged: \n");
+  EXPECT_EQ(events(&rest, restarted), "");
+  EXPECT_EQ(told(status(), "dev"),
+            "Ready False Waiting: for the repository: acme.git has not been looked up yet\n"
+            "Reconciling True Waiting: for the repository: acme.git has not been looked up yet\n");
 }
 
 TEST_F(StatusTest, TroublesOfTheSiteAndTheirEndAreTold) {

@@ -123,25 +123,78 @@ std::optional<std::size_t> find_document(const YamlText& yaml, const std::string
   return std::nullopt;
 }
 
-/// Adds fields to a mapping, in its own style; nothing when it has none that is known.
+/// The line a value ends on, as far as the reader marked it: lines of a scalar that goes over
+/// several are not counted. Nothing for what is written in an unknown way.
+std::optional<int> last_line(const std::string& text, const Node& node) {
+  const std::size_t begin = offset_of(text, node);
+  const bool flow = begin < text.size() && (text[begin] == '{' || text[begin] == '[');
+  if (flow && node.kind != Node::Kind::scalar) {
+    const auto end = flow_end(text, node);
+    if (!end) return std::nullopt;
+    const auto written = std::string_view(text).substr(begin, *end - begin);
+    return node.line + static_cast<int>(std::ranges::count(written, '\n'));
+  }
+  if (!node.entries.empty())
+    return std::max(node.entries.back().line,
+                    last_line(text, node.entries.back().value).value_or(0));
+  if (!node.items.empty()) return last_line(text, node.items.back());
+  return node.line;
+}
+
+/// Where the line after an entry of a block mapping begins: what is indented deeper than its key is
+/// its own, comments too; other comments and blank lines are of what follows.
+std::optional<std::size_t> after_entry(const std::string& text, const NodeEntry& entry) {
+  const auto last = last_line(text, entry.value);
+  if (!last) return std::nullopt;
+  auto next_line = [&](std::size_t at) {
+    const std::size_t end = text.find('\n', at);
+    return end == std::string::npos ? text.size() : end + 1;
+  };
+  const auto indent = static_cast<std::size_t>(entry.column) - 1;
+  std::size_t end = next_line(offset_of(text, std::max(*last, entry.line), 1));
+  for (std::size_t at = end; at < text.size(); at = next_line(at)) {
+    const std::size_t word = text.find_first_not_of(" \t\r", at);
+    if (word == std::string::npos) break;
+    if (text[word] == '\n') continue;
+    if (word - at > indent)
+      end = next_line(at);
+    else if (text[word] != '#')
+      break;
+  }
+  return end;
+}
+
+/// After which entry a new key stands: what it goes with, else the last one.
+const NodeEntry& sibling_for(const Node& map, const std::string& key) {
+  const NodeEntry* before = map.find(key == "content"      ? "code"
+                                     : key == "generation" ? "source"
+                                                           : "");
+  return before ? *before : map.entries.back();
+}
+
+/// Adds a field to a mapping, in its own style; nothing when it has none that is known.
 std::optional<Splice> added(const std::string& text, const Node& map, const std::string& key,
-                            const std::string& value) {
+                            char quote, const std::string& value) {
   const std::size_t begin = offset_of(text, map);
+  const std::string field = (quote ? quote + key + quote : key) + ": " + value;
   if (begin < text.size() && text[begin] == '{') {
-    if (map.entries.empty()) return Splice{begin + 1, 0, key + ": " + value};
+    if (map.entries.empty()) return Splice{begin + 1, 0, field};
     const auto end = flow_end(text, map.entries.back().value);
     if (!end) return std::nullopt;
-    return Splice{*end, 0, ", " + key + ": " + value};
+    return Splice{*end, 0, ", " + field};
   }
   if (map.entries.empty()) return std::nullopt;
-  // Before the first key, where neither comments nor nested lines can be in the way.
-  const NodeEntry& first = map.entries.front();
-  const std::size_t line = offset_of(text, first.line, 1);
-  const std::size_t end = text.find('\n', line);
-  const bool carriage = end != std::string::npos && end > 0 && text[end - 1] == '\r';
-  const std::string indent(static_cast<std::size_t>(first.column) - 1, ' ');
-  return Splice{offset_of(text, first.line, first.column), 0,
-                key + ": " + value + (carriage ? "\r\n" : "\n") + indent};
+  const NodeEntry& sibling = sibling_for(map, key);
+  const auto at = after_entry(text, sibling);
+  if (!at) return std::nullopt;
+  const std::size_t line_end = text.find('\n', offset_of(text, sibling.line, 1));
+  const bool carriage = line_end != std::string::npos && line_end > 0 && text[line_end - 1] == '\r';
+  const std::string newline = carriage ? "\r\n" : "\n";
+  const std::string indent(static_cast<std::size_t>(map.entries.front().column) - 1, ' ');
+  // Code and content with a line between: git reverts a change of one beside a change of the other.
+  const std::string apart = sibling.key == "code" || sibling.key == "content" ? newline : "";
+  if (*at > 0 && text[*at - 1] != '\n') return Splice{*at, 0, newline + apart + indent + field};
+  return Splice{*at, 0, apart + indent + field + newline};
 }
 
 /// A key for a mapping, in quotes where its keys are (JSON is YAML too).
@@ -263,7 +316,7 @@ class Editor {
       splices.push_back({offset_of(text_, *map) + 1, 0, all.substr(1, all.size() - 2)});
     } else {
       for (const auto& [key, value] : missing) {
-        auto splice = added(text_, *map, spelled({key}, quote), spelled(value, quote));
+        auto splice = added(text_, *map, key, quote, spelled(value, quote));
         if (!splice) return refuse();
         splices.push_back(std::move(*splice));
       }
@@ -285,7 +338,7 @@ class Editor {
   Result<std::string> add(const Node& map, const std::string& key, const std::string& value,
                           const Node& expected) const {
     if (map.kind != Node::Kind::map) return refuse();
-    auto splice = added(text_, map, spelled({key}, quotes_of(text_, map)), value);
+    auto splice = added(text_, map, key, quotes_of(text_, map), value);
     if (!splice) return refuse();
     return checked({std::move(*splice)}, expected);
   }

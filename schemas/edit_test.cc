@@ -79,9 +79,9 @@ TEST(EditTest, NamesACommitInEveryStylePeopleWrite) {
        "{\"kind\":\"Environment\",\"metadata\":{\"name\":\"test\",\"site\":\"acme\"},\"spec\":{"
        "\"url\":\"x\", \"code\": {\"commit\": \"NEW\"}}}"},
       {"no code, block", head + "spec:\n  # where\n  url: x\n",
-       head + "spec:\n  # where\n  code: {commit: NEW}\n  url: x\n"},
+       head + "spec:\n  # where\n  url: x\n  code: {commit: NEW}\n"},
       {"no code, flow", head + "spec: {url: x}\n", head + "spec: {url: x, code: {commit: NEW}}\n"},
-      {"no spec", head, "spec: {code: {commit: NEW}}\n" + head},
+      {"no spec", head, head + "spec: {code: {commit: NEW}}\n"},
       {"an empty code", head + "spec: {code: {}}\n", head + "spec: {code: {commit: NEW}}\n"},
       {"an empty code of several lines", head + "spec:\n  code: { # none yet\n  }\n",
        head + "spec:\n  code: {commit: NEW # none yet\n  }\n"},
@@ -98,8 +98,8 @@ TEST(EditTest, NamesACommitInEveryStylePeopleWrite) {
        head + "spec: {verify: {commands: [\"a ] b\", c ]}, code: {commit: NEW}}\n"},
       {"carriage returns",
        "kind: Environment\r\nmetadata: {name: test, site: acme}\r\nspec:\r\n  url: x\r\n",
-       "kind: Environment\r\nmetadata: {name: test, site: acme}\r\nspec:\r\n  code: {commit: "
-       "NEW}\r\n  url: x\r\n"},
+       "kind: Environment\r\nmetadata: {name: test, site: acme}\r\nspec:\r\n  url: x\r\n  code: "
+       "{commit: NEW}\r\n"},
       {"no newline at the end", head + "spec: {code: {branch: main}}",
        head + "spec: {code: {commit: NEW}}"},
       {"tabs where they are allowed", head + "spec:\n  code:\t# a tab\n    branch:\tmain\t# two\n",
@@ -108,8 +108,8 @@ TEST(EditTest, NamesACommitInEveryStylePeopleWrite) {
        head + "spec: {deploy: {note: Grüße — \"日本\"}, code: {branch: main}}\n",
        head + "spec: {deploy: {note: Grüße — \"日本\"}, code: {commit: NEW}}\n"},
       {"a byte order mark", "\xEF\xBB\xBFkind: Environment\nmetadata: {name: test, site: acme}\n",
-       "\xEF\xBB\xBFspec: {code: {commit: NEW}}\nkind: Environment\nmetadata: {name: test, site: "
-       "acme}\n"},
+       "\xEF\xBB\xBFkind: Environment\nmetadata: {name: test, site: acme}\nspec: {code: {commit: "
+       "NEW}}\n"},
       {"a byte order mark and one line",
        "\xEF\xBB\xBF{kind: Environment, metadata: {name: test, site: acme}, spec: {code: {branch: "
        "main}}}",
@@ -149,19 +149,43 @@ TEST(EditTest, NamesContentInEveryStylePeopleWrite) {
        head + "spec:\n  content: {source: live, generation: 8 # {from} live\n  }\n"},
       {"no generation, block",
        head + "spec:\n  content:\n    # from live\n    source: live # always\n",
-       head + "spec:\n  content:\n    # from live\n    generation: 8\n    source: live # always\n"},
+       head + "spec:\n  content:\n    # from live\n    source: live # always\n    generation: 8\n"},
       {"no source, flow", head + "spec: {content: {include: [files]}}\n",
        head + "spec: {content: {include: [files], source: live, generation: 8}}\n"},
       {"no source, block", head + "spec:\n  content:\n    include:\n      - files\n",
        head +
-           "spec:\n  content:\n    source: live\n    generation: 8\n    include:\n      - files\n"},
+           "spec:\n  content:\n    include:\n      - files\n    source: live\n    generation: 8\n"},
       {"an empty mapping", head + "spec: {content: {}}\n",
        head + "spec: {content: {source: live, generation: 8}}\n"},
       {"none, flow", head + "spec: {url: x}\n",
        head + "spec: {url: x, content: {source: live, generation: 8}}\n"},
       {"none, block", head + "spec:\n  url: x\n",
-       head + "spec:\n  content: {source: live, generation: 8}\n  url: x\n"},
-      {"no spec", head, "spec: {content: {source: live, generation: 8}}\n" + head},
+       head + "spec:\n  url: x\n  content: {source: live, generation: 8}\n"},
+      {"none, beside code", head + "spec:\n  code: {branch: main}\n  url: x\n",
+       head +
+           "spec:\n  code: {branch: main}\n\n  content: {source: live, generation: 8}\n  url: x\n"},
+      {"none, beside a code of several lines",
+       head + "spec:\n  # just code\n  code:\n    from: dev\n    # the one below\n\n  # where\n  "
+              "url: x\n",
+       head + "spec:\n  # just code\n  code:\n    from: dev\n    # the one below\n\n  content: "
+              "{source: "
+              "live, generation: 8}\n\n  # where\n  url: x\n"},
+      {"none, and no newline at the end", head + "spec:\n  code: {branch: main}",
+       head + "spec:\n  code: {branch: main}\n\n  content: {source: live, generation: 8}"},
+      {"none, after a literal",
+       head + "spec:\n  deploy:\n    note: |\n      # one\n\n      two\n# end\n",
+       head + "spec:\n  deploy:\n    note: |\n      # one\n\n      two\n  content: {source: live, "
+              "generation: 8}\n# end\n"},
+      {"none, after a list at the height of its key",
+       head + "spec:\n  verify:\n    commands:\n    - a\n    - b # last\n---\nkind: Other\n",
+       head + "spec:\n  verify:\n    commands:\n    - a\n    - b # last\n  content: {source: live, "
+              "generation: 8}\n---\nkind: Other\n"},
+      {"none, after a mapping over lines",
+       head + "spec:\n  code: {\n    branch: main\n  }\n  url: x\n",
+       head +
+           "spec:\n  code: {\n    branch: main\n  }\n\n  content: {source: live, generation: 8}\n  "
+           "url: x\n"},
+      {"no spec", head, head + "spec: {content: {source: live, generation: 8}}\n"},
       {"refresh stays",
        head + "spec: {content: {source: dev, generation: 7, refresh: {every: 24h}}}\n",
        head + "spec: {content: {source: live, generation: 8, refresh: {every: 24h}}}\n"},
@@ -357,8 +381,9 @@ TEST(EditTest, ReadAgainSaysWhatWasAskedAndNothingElseInAnyStyle) {
           << "seed " << seed;
     }
     const auto lines = [](const std::string& t) { return std::ranges::count(t, '\n'); };
-    EXPECT_LE(lines(*both) - lines(text), 1) << "seed " << seed << ": more than a line was added\n"
-                                             << *both;
+    EXPECT_LE(lines(*both) - lines(text), 2)
+        << "seed " << seed << ": more than a line and a blank\n"
+        << *both;
   }
 }
 

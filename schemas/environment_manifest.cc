@@ -75,7 +75,7 @@ void read_on_promote(const Value& value, Refresh& refresh) {
     refresh.if_older_than = age->duration(Duration{}, length_max).value_or(Duration{});
 }
 
-std::optional<Refresh> read_refresh(const Value& value) {
+std::optional<Refresh> read_refresh(const Value& value, const Origin& origin) {
   const Fields fields(value, {"onPromote", "every", "schedule", "timeZone"});
   if (value.node().kind != Node::Kind::map) return std::nullopt;
   Refresh refresh;
@@ -85,7 +85,13 @@ std::optional<Refresh> read_refresh(const Value& value) {
   if (every) refresh.every = every->duration(minutes(1), length_max);
   if (schedule) refresh.schedule = schedule->text(wrong_schedule).value_or("");
   if (const auto zone = fields.find("timeZone")) {
-    refresh.time_zone = zone->text(wrong_time_zone).value_or(refresh.time_zone);
+    const auto name = zone->text(wrong_time_zone);
+    if (name && origin.knows_zone && !origin.knows_zone(*name)) {
+      zone->wrong(quote(*name) +
+                  " is no time zone that this machine knows: write one like \"Europe/Berlin\", or "
+                  "install tzdata");
+    }
+    refresh.time_zone = name.value_or(refresh.time_zone);
     if (!schedule) zone->wrong("goes with a schedule only: remove it");
   }
   if (!refresh.on_promote && !every && !schedule)
@@ -107,7 +113,7 @@ void read_content(const Value& value, const Origin& origin, EnvironmentFields& e
   }
   if (const auto include = fields.find("include")) environment.include = read_include(*include);
   if (const auto refresh = fields.find("refresh"))
-    if (auto read = read_refresh(*refresh))
+    if (auto read = read_refresh(*refresh, origin))
       environment.refresh = {std::move(*read), mark_of(*refresh, origin)};
 }
 

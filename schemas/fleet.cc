@@ -17,7 +17,7 @@ std::string to_string(const Problem& problem) {
   return place + (problem.path.empty() ? "" : problem.path + ": ") + problem.text;
 }
 
-Fleet::Fleet() : state_(std::make_shared<State>(FleetState{})) {}
+Fleet::Fleet(KnowsZone knows_zone) : state_(std::make_shared<State>(FleetState{knows_zone})) {}
 
 Fleet Fleet::with(const std::vector<FileChange>& changes, const std::string& revision,
                   const std::string& author, const std::string& source) const {
@@ -87,6 +87,41 @@ std::vector<Problem> Fleet::problems_of(const std::string& site) const {
     std::copy_if(entry->problems.begin(), entry->problems.end(), std::back_inserter(problems),
                  [](const Problem& problem) { return !problem.warning; });
   return problems;
+}
+
+std::string Fleet::invalid(const std::string& site) const { return summary(problems_of(site)); }
+
+std::vector<Problem> Fleet::problems_concerning(const std::string& site) const {
+  std::set<Problem> all;
+  const auto take = [&](const std::vector<Problem>& problems) {
+    all.insert(problems.begin(), problems.end());
+  };
+  const auto take_shared = [&](const SharedEntries& entries, const std::string& name) {
+    const auto found = entries.find(name);
+    if (found == entries.end()) return;
+    take(duplicates(found->second->documents));
+    for (const auto& document : found->second->documents) take(document->problems);
+  };
+  const auto entry = state_->entries.find(site);
+  if (!entry) return {};
+  take(entry->problems);
+  take(entry->strangers);
+  take_shared(state_->classes, entry->site_class);
+  for (const std::string& driver : entry->drivers) take_shared(state_->drivers, driver);
+  for (const auto& document : entry->documents)
+    if (const auto file = state_->files.find(document->file)) take(file->problems);
+  return {all.begin(), all.end()};
+}
+
+std::vector<Problem> Fleet::problems_of_none() const {
+  std::set<Problem> of_sites;
+  state_->entries.each([&](const std::string&, const SiteEntry& entry) {
+    of_sites.insert(entry.problems.begin(), entry.problems.end());
+  });
+  std::vector<Problem> out;
+  for (const Problem& problem : problems())
+    if (!problem.warning && !of_sites.contains(problem)) out.push_back(problem);
+  return out;
 }
 
 std::set<std::string> Fleet::named_sites() const {

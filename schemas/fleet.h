@@ -46,13 +46,18 @@ struct SourceRole {
   std::vector<std::string> sites;             ///< Globs of the sites' names.
   std::vector<std::string> classes, drivers;  ///< That its own documents may name.
   bool local_repositories = false;  ///< Its sites' code may come from this machine's own files.
+  std::set<std::string> files{};    ///< That it gave wherever they lie, until they come anew.
   bool operator==(const SourceRole&) const = default;
 };
 
+/// Whether a time zone of good form is one: known to whoever has a data base of them.
+using KnowsZone = bool (*)(const std::string& zone);
+
 class Fleet {
  public:
-  /// An empty fleet: no file, no site. All that comes is the platform's.
-  Fleet();
+  /// An empty fleet: no file, no site. All that comes is the platform's. Without `knows_zone` the
+  /// form of time zones alone counts.
+  explicit Fleet(KnowsZone knows_zone = nullptr);
 
   /// The same files as these sources', each under its role. Where two of them give one site, the
   /// one that had it keeps it, and the other's documents are errors; on a source's first reading
@@ -77,6 +82,14 @@ class Fleet {
   std::vector<Problem> problems() const;
   /// Problems that keep this site (known or not) from its newest documents.
   std::vector<Problem> problems_of(const std::string& site) const;
+  /// The first of them and how many more there are, as Site::invalid says it; "" when there is
+  /// none.
+  std::string invalid(const std::string& site) const;
+  /// Problems and warnings of this site, of the class and drivers it names, and of its files where
+  /// they belong to no site.
+  std::vector<Problem> problems_concerning(const std::string& site) const;
+  /// Errors that belong to no site: of files, and of documents that cannot be told apart.
+  std::vector<Problem> problems_of_none() const;
   /// Names of all sites that documents speak of, good or broken.
   std::set<std::string> named_sites() const;
 

@@ -25,6 +25,14 @@ bool has_site_document(const SiteEntry& entry) {
                      [](const auto& document) { return document->key.kind == DocumentKind::site; });
 }
 
+std::string summary(const std::vector<Problem>& problems) {
+  const auto error = std::ranges::find(problems, false, &Problem::warning);
+  if (error == problems.end()) return "";
+  const auto more = std::ranges::count(problems, false, &Problem::warning) - 1;
+  return to_string(*error) +
+         (more == 0 ? "" : "; and " + std::to_string(more) + " more: run tidegate validate");
+}
+
 FleetEdit::FleetEdit(const FleetState& before, const std::string& revision,
                      const std::string& author)
     : state_(before),
@@ -41,11 +49,13 @@ void FleetEdit::replace(const FileChange& change) {
   if (before)
     for (const auto& document : before->documents) drop(*document);
   state_.refused.erase(change.path);
+  for (SourceRole& source : state_.sources) source.files.erase(change.path);
   if (!change.text) {
     gone_[change.path] = change.commits;
     return state_.files.erase(change.path);
   }
-  auto file = std::make_shared<ManifestFile>(read_manifest_file(change.path, *change.text));
+  auto file = std::make_shared<ManifestFile>(
+      read_manifest_file(change.path, *change.text, state_.knows_zone));
   file->commits = change.commits;
   keep_owners(*file, before.get());
   for (const auto& document : file->documents) add(document);
@@ -272,10 +282,10 @@ void FleetEdit::merge(SiteEntry& entry, const DocumentList& documents, const Doc
 std::shared_ptr<const Site> FleetEdit::next_good(const SiteEntry& entry,
                                                  std::vector<Effective>& merged) {
   const auto& before = entry.good;
-  const Problem* error = first_error(entry.problems);
-  if (error && !before) return nullptr;
-  Site site = error ? *before : std::move(merged.at(0).site);
-  site.invalid = error ? to_string(*error) : "";
+  const std::string invalid = summary(entry.problems);
+  if (!invalid.empty() && !before) return nullptr;
+  Site site = invalid.empty() ? std::move(merged.at(0).site) : *before;
+  site.invalid = invalid;
   site.governance = govern(entry, site);
   site.manifest_commits = commits_of(entry, *site.governance);
   if (!before || !same_documents(*before, site)) {

@@ -14,9 +14,11 @@ bool any_matches(const std::vector<std::string>& globs, const std::string& name)
 
 // The source that a file came from; past the end when it is of none.
 std::size_t source_of(const std::vector<SourceRole>& sources, const std::string& file) {
-  const auto found = std::find_if(sources.begin(), sources.end(), [&](const SourceRole& source) {
-    return file.starts_with(source.prefix);
-  });
+  auto found = std::find_if(sources.begin(), sources.end(),
+                            [&](const SourceRole& source) { return source.files.contains(file); });
+  if (found == sources.end())
+    found = std::find_if(sources.begin(), sources.end(),
+                         [&](const SourceRole& source) { return file.starts_with(source.prefix); });
   return static_cast<std::size_t>(found - sources.begin());
 }
 

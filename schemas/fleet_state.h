@@ -37,20 +37,24 @@ struct SharedEntry {
 using SharedEntries = std::map<std::string, std::shared_ptr<const SharedEntry>>;
 
 struct FleetState {
-  std::string revision;
-  Shards<ManifestFile> files;
-  Shards<SiteEntry> entries;
-  SharedEntries classes, drivers;
-  Drivers driver_specs;  ///< Of `drivers`, those that have a document.
-  std::map<std::string, std::shared_ptr<const Site>> sites;
-  Rulebook rulebook;
+  KnowsZone knows_zone = nullptr;
+  std::string revision{};
+  Shards<ManifestFile> files{};
+  Shards<SiteEntry> entries{};
+  SharedEntries classes{}, drivers{};
+  Drivers driver_specs{};  ///< Of `drivers`, those that have a document.
+  std::map<std::string, std::shared_ptr<const Site>> sites{};
+  Rulebook rulebook{};
 
-  std::vector<SourceRole> sources;  ///< Platform sources first; empty: all is the platform's.
-  std::set<std::string> read;       ///< Names of those that were read.
-  std::map<std::string, std::vector<Problem>> refused;  ///< By file: what its source may not give.
+  std::vector<SourceRole> sources{};  ///< Platform sources first; empty: all is the platform's.
+  std::set<std::string> read{};       ///< Names of those that were read.
+  std::map<std::string, std::vector<Problem>>
+      refused{};  ///< By file: what its source may not give.
 };
 
 bool has_site_document(const SiteEntry& entry);
+/// The first error of a list and how many more there are; "" when there is none.
+std::string summary(const std::vector<Problem>& problems);
 
 /// One change of files in the making: replace files, then settle.
 class FleetEdit {

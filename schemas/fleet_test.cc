@@ -63,6 +63,32 @@ TEST(FleetTest, StartsEmpty) {
   EXPECT_EQ(fleet.find("acme"), nullptr);
 }
 
+TEST(FleetTest, AsksWhoeverKnowsTimeZones) {
+  const auto refreshed = [](const std::string& zone) {
+    return document("Environment", "name: dev, site: acme",
+                    "code: {branch: main}, content: {source: live, refresh: {schedule: \"0 3 * * "
+                    "*\", timeZone: " +
+                        zone + "}}");
+  };
+  const std::string site_of_two = document(
+      "Site", "name: acme", "driver: hosts, repository: {url: /srv/git/acme}, stages: [dev, live]");
+  const KnowsZone berlin = [](const std::string& zone) { return zone == "Europe/Berlin"; };
+  const auto problems = [&](const Fleet& begin, const std::string& zone) {
+    return spell(begin
+                     .with({{"acme.yaml", driver() + site_of_two + live("acme") + refreshed(zone)}},
+                           "r1", "ann")
+                     .problems());
+  };
+  EXPECT_EQ(problems(Fleet{}, "Europe/Nowhere"), Texts{}) << "its form alone";
+  EXPECT_EQ(problems(Fleet{berlin}, "Europe/Berlin"), Texts{});
+  EXPECT_EQ(problems(Fleet{berlin}, "Europe/Nowhere"),
+            Texts{"acme.yaml:20:97: spec.content.refresh.timeZone: \"Europe/Nowhere\" is no time "
+                  "zone that this machine knows: write one like \"Europe/Berlin\", or install "
+                  "tzdata"});
+  const Fleet next = Fleet{berlin}.with({}, "r1", "ann");
+  EXPECT_EQ(problems(next, "Europe/Nowhere").size(), 1U) << "so do those that come after";
+}
+
 TEST(FleetTest, TellsWhatItIsMadeOf) {
   const Fleet fleet = start();
   EXPECT_EQ(spell(fleet.problems()), Texts{});
@@ -110,6 +136,39 @@ TEST(FleetTest, KeepsABrokenSiteAtItsLastGoodState) {
   EXPECT_EQ(mended.find("acme")->revision, "r1");
   EXPECT_EQ(Fleet::changed(broken, mended), Names{"acme"});
   EXPECT_EQ(Fleet::changed(before, mended), Names{});
+}
+
+TEST(FleetTest, SaysHowManyMoreProblemsHoldASite) {
+  const Fleet broken = start().with(
+      {{"acme.yaml", site("acme") + document("Environment", "name: live, site: acme",
+                                             "code: {branch: -x}, url: x, launched: true")}},
+      "r2", "bob");
+  const auto problems = spell(broken.problems_of("acme"));
+  ASSERT_EQ(problems.size(), 3U);
+  EXPECT_EQ(broken.find("acme")->invalid, problems[0] + "; and 2 more: run tidegate validate");
+}
+
+TEST(FleetTest, TellsWhatConcernsOneSite) {
+  const Fleet fleet = Fleet{}.with({{"platform.yaml", driver() + site_class("soon")},
+                                    {"acme.yaml", whole("acme") + "---\nkind: None\n"},
+                                    {"beta.yaml", site("beta", "driver: hosts, odd: 1")},
+                                    {"none.yaml", "kind: None\n"}},
+                                   "r1", "ann");
+  const auto files = [&](const std::string& name) {
+    Names out;
+    for (const Problem& problem : fleet.problems_concerning(name)) out.insert(problem.file);
+    return out;
+  };
+  EXPECT_EQ(files("acme"), (Names{"acme.yaml", "platform.yaml"})) << "its class is broken";
+  EXPECT_EQ(files("beta"), (Names{"beta.yaml"}));
+  EXPECT_EQ(files("gamma"), Names{});
+  EXPECT_EQ(fleet.invalid("beta"), to_string(fleet.problems_of("beta").front()));
+  EXPECT_NE(fleet.invalid("acme"), "");
+  EXPECT_EQ(fleet.invalid("gamma"), "");
+  Names of_none;
+  for (const Problem& problem : fleet.problems_of_none()) of_none.insert(problem.file);
+  EXPECT_TRUE(of_none.contains("none.yaml"));
+  EXPECT_FALSE(of_none.contains("beta.yaml"));
 }
 
 TEST(FleetTest, KnowsNoSiteThatNeverWasGood) {

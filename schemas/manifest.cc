@@ -22,8 +22,9 @@ DocumentKind kind_of(const std::string& word) {
 // One document of a file, from its tree to its typed spec.
 class DocumentReader {
  public:
-  DocumentReader(const Node& root, const std::string& file, std::size_t position)
-      : root_(root), document_(std::make_shared<Document>()) {
+  DocumentReader(const Node& root, const std::string& file, std::size_t position,
+                 KnowsZone knows_zone)
+      : root_(root), knows_zone_(knows_zone), document_(std::make_shared<Document>()) {
     document_->file = file;
     document_->position = position;
     document_->line = root.line;
@@ -121,7 +122,8 @@ class DocumentReader {
         document_->driver = std::make_shared<HostDriverSpec>(read_driver(*spec_, name));
         break;
       case DocumentKind::site_class:
-        document_->site_class = std::make_shared<SiteClassManifest>(read_site_class(*spec_));
+        document_->site_class =
+            std::make_shared<SiteClassManifest>(read_site_class(*spec_, knows_zone_));
         break;
       case DocumentKind::site: {
         auto site = std::make_shared<SiteManifest>(read_site(*spec_));
@@ -130,7 +132,8 @@ class DocumentReader {
         break;
       }
       case DocumentKind::environment:
-        document_->environment = std::make_shared<EnvironmentFields>(read_environment(*spec_, {}));
+        document_->environment = std::make_shared<EnvironmentFields>(
+            read_environment(*spec_, {.knows_zone = knows_zone_}));
         break;
       case DocumentKind::policy:
         document_->policy = std::make_shared<Policy>(read_policy(*spec_, name));
@@ -145,6 +148,7 @@ class DocumentReader {
   }
 
   const Node& root_;
+  const KnowsZone knows_zone_;
   std::shared_ptr<Document> document_;
   std::vector<Problem> problems_;
   std::map<std::string, std::string> labels_;
@@ -194,14 +198,15 @@ std::map<std::string, SecretRef> read_secrets(const Value& value, const Origin& 
   return secrets;
 }
 
-ManifestFile read_manifest_file(const std::string& path, const std::string& text) {
+ManifestFile read_manifest_file(const std::string& path, const std::string& text,
+                                KnowsZone knows_zone) {
   ManifestFile file;
   file.path = path;
   const YamlText yaml = read_yaml(text);
   for (std::size_t i = 0; i < yaml.documents.size(); ++i) {
     const Node& root = yaml.documents[i];
     if (root.kind == Node::Kind::null && yaml.document_problems[i].empty()) continue;
-    DocumentReader reader(root, path, i);
+    DocumentReader reader(root, path, i, knows_zone);
     for (const YamlProblem& problem : yaml.document_problems[i]) reader.tell(problem);
     if (auto document = reader.read(file.problems)) file.documents.push_back(std::move(document));
   }

@@ -114,6 +114,7 @@ struct ManifestFile {
 };
 
 /// Reads a file with everything wrong in it. Each document is judged on its own here.
-ManifestFile read_manifest_file(const std::string& path, const std::string& text);
+ManifestFile read_manifest_file(const std::string& path, const std::string& text,
+                                KnowsZone knows_zone = nullptr);
 
 }  // namespace tidegate

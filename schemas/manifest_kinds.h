@@ -11,6 +11,7 @@ namespace tidegate {
 struct Origin {
   SecretRef::Scope scope = SecretRef::Scope::site;
   bool of_class = false;
+  KnowsZone knows_zone = nullptr;
 };
 
 Mark mark_of(const Value& value, const Origin& origin);
@@ -35,7 +36,7 @@ std::vector<std::string> read_verbs(const Value& value);
 
 HostDriverSpec read_driver(const Value& spec, const std::string& name);
 SiteManifest read_site(const Value& spec);
-SiteClassManifest read_site_class(const Value& spec);
+SiteClassManifest read_site_class(const Value& spec, KnowsZone knows_zone);
 EnvironmentFields read_environment(const Value& spec, const Origin& origin);
 Policy read_policy(const Value& spec, const std::string& name);
 Freeze read_freeze(const Value& spec, const std::string& name);

@@ -188,8 +188,8 @@ SiteManifest read_site(const Value& spec) {
   return site;
 }
 
-SiteClassManifest read_site_class(const Value& spec) {
-  constexpr Origin origin{SecretRef::Scope::platform, true};
+SiteClassManifest read_site_class(const Value& spec, KnowsZone knows_zone) {
+  const Origin origin{SecretRef::Scope::platform, true, knows_zone};
   std::vector<std::string_view> known = site_fields;
   known.push_back("environments");
   const Fields fields(spec, known, site_fields_later);

@@ -32,11 +32,12 @@ class Progress {
     if (o.ended_at) {
       clear();
       const bool good = o.result == "succeeded";
-      std::cerr << (good ? paint_.good("✓ ") : paint_.bad("✗ ")) << who << "  " << verbs(o)
+      std::cerr << (good ? paint_.good("✓ ") : paint_.bad("✗ ")) << who << "  " << actions_text(o)
+                << "  " << lasting(*o.ended_at - o.started_at)
                 << (o.message.empty() ? "" : "  " + o.message) << "\n";
     } else if (terminal_ && !quiet_) {
       clear();
-      std::cerr << "… " << who << "  " << verbs(o) << "  " << o.phase
+      std::cerr << "… " << who << "  " << actions_text(o) << "  " << o.phase
                 << (o.percent ? " " + std::to_string(*o.percent) + " %" : "") << std::flush;
       dirty_ = true;
     }
@@ -50,11 +51,6 @@ class Progress {
   }
 
  private:
-  static std::string verbs(const OperationRecord& o) {
-    std::string out;
-    for (const auto& a : o.actions) out += (out.empty() ? "" : ", ") + a;
-    return out;
-  }
   void clear() {
     if (dirty_) std::cerr << "\r\033[K";
     dirty_ = false;
@@ -85,6 +81,7 @@ class Apply {
         deadline_(std::chrono::steady_clock::now() + timeout) {
     for (auto& site : sites) {
       order_.push_back(site->name);
+      sites_[site->name].before = installation.history->last(site->name);
       sites_[site->name].site = std::move(site);
     }
   }
@@ -93,7 +90,7 @@ class Apply {
     for (const auto& name : order_) {
       const Site& site = *sites_[name].site;
       if (mirrors_of(site).empty()) continue;
-      installation_.repositories->look_now(site, mirrors_of(site));
+      installation_.repositories->look_once(site, mirrors_of(site));
       auto tended = installation_.driver->tend(site);
       if (!tended) progress_.note("tidegate: " + name + ": " + tended.error().message);
     }
@@ -121,6 +118,19 @@ class Apply {
   }
   const std::map<std::string, Progressing>& sites() const { return sites_; }
 
+  /// Once nothing of ours runs any more: what was told as running must not stay told so. Bounded,
+  /// for whoever interrupts this waits for it.
+  void tell_how_it_ended() {
+    const auto enough = std::chrono::steady_clock::now() + 10s;
+    for (const auto& name : order_) {
+      Progressing& p = sites_[name];
+      if (p.settled || p.look.status.name.empty()) continue;
+      if (std::chrono::steady_clock::now() > enough) return;
+      p.look = reconciler_.look(*p.site, installation_.history->retries(name), &*p.before);
+      tell(p, p.look);
+    }
+  }
+
  private:
   void look(Progressing& p) {
     if (p.settled) return;
@@ -128,11 +138,7 @@ class Apply {
                                    p.before ? &*p.before : nullptr);
     for (const Step& step : p.look.started)
       if (step.asked) installation_.history->retried(p.site->name, step.environment);
-    for (const auto& event :
-         events_between(p.before ? &*p.before : nullptr, p.look.status, installation_.clock.now()))
-      installation_.history->happened(event);
-    installation_.history->told(p.look.status, p.look.plan);
-    p.before = p.look.status;
+    tell(p, p.look);
     bool running = false;
     for (const auto& [name, seen] : p.look.observed.environments) {
       if (!seen.operation) continue;
@@ -143,19 +149,29 @@ class Apply {
                        seen.operation->owner);
       }
     }
-    p.settled = !running && p.look.started.empty() && p.look.refused.empty() && !backs_off(p);
-    if (p.look.problem || !p.look.bug.empty()) p.settled = true;
+    const auto ours = installation_.driver->running();
+    const bool rests = !running && p.look.started.empty();
     // While operations of ours run, a refusal only means that all workers are taken.
-    const bool idle = installation_.driver->running().empty();
-    p.refusals =
-        idle && !running && p.look.started.empty() && !p.look.refused.empty() ? p.refusals + 1 : 0;
-    for (const auto& [step, error] : p.look.refused) {
-      if (error.kind == ErrorKind::invalid || p.refusals >= refusals_max) {
-        refused_ = true;
-        p.settled = true;
-        p.look.problem = error;
-      }
-    }
+    p.refusals = ours.empty() && rests && !p.look.refused.empty() ? p.refusals + 1 : 0;
+    const bool hopeless = std::ranges::all_of(p.look.refused, [&](const auto& refused) {
+      return refused.second.kind == ErrorKind::invalid || p.refusals >= refusals_max;
+    });
+    p.settled = rests && hopeless && !backs_off(p);
+    // What is wrong with one step ends none of the others.
+    if (p.look.problem || !p.look.bug.empty()) p.settled = !any_of_site(ours, p.site->name);
+    if (p.settled && !p.look.problem && !p.look.refused.empty())
+      p.look.problem = p.look.refused.front().second;
+  }
+  void tell(Progressing& p, const Look& look) {
+    for (const auto& event :
+         events_between(p.before ? &*p.before : nullptr, look.status, installation_.clock.now()))
+      installation_.history->happened(event);
+    installation_.history->told(look.status, look.plan);
+    p.before = look.status;
+  }
+  static bool any_of_site(const std::set<std::string>& environments, const std::string& site) {
+    const auto next = environments.lower_bound(site + "/");
+    return next != environments.end() && next->starts_with(site + "/");
   }
   /// A failure of an earlier run is worth waiting for; one of this run is what the caller hears of.
   bool backs_off(const Progressing& p) const {
@@ -173,13 +189,26 @@ class Apply {
   std::map<std::string, Progressing> sites_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool changed_ = false, refused_ = false;
+  bool changed_ = false;
 };
+
+/// Sites whose documents cannot be used stay as they are, and say so.
+void tell_broken(Installation& installation, const std::list<BrokenSite>& sites) {
+  for (const BrokenSite& site : sites) {
+    const auto before = installation.history->last(site.name());
+    const auto* last = before ? &*before : nullptr;
+    const Timestamp now = installation.clock.now();
+    const SiteStatus status = broken_status(site.name(), site.invalid(), last, now);
+    for (const Event& event : events_between(last, status, now))
+      installation.history->happened(event);
+    installation.history->told(status, {});
+  }
+}
 
 /// What is left at the end, and the exit code that says so.
 int conclude(const Options& options, const Apply& apply, const Installation& installation,
-             bool broken, bool in_time) {
-  bool failed = broken, held = false;
+             const GivenFleet& given, bool in_time) {
+  bool failed = given.broken, held = false;
   std::vector<PlannedSite> planned;
   for (const auto& [name, p] : apply.sites()) {
     const std::string problem = p.look.problem ? p.look.problem->message : p.look.bug;
@@ -196,8 +225,9 @@ int conclude(const Options& options, const Apply& apply, const Installation& ins
   }
   for (const auto& operation : installation.history->failed())
     failed |= operation.result == "failed";
+  for (const auto& site : given.broken_sites) planned.push_back(site.planned());
   if (options.json) {
-    std::cout << plan_json(planned) << "\n";
+    std::cout << plan_json(planned, given.problems) << "\n";
   } else {
     for (const auto& p : planned) print_plan(std::cout, p, Paint(options.color));
   }
@@ -214,12 +244,8 @@ int run_apply(const Options& options) {
   auto state = state_file(options);
   if (!secrets) return fail(secrets.error().message);
   if (!state) return fail(state.error().message);
-  std::vector<std::shared_ptr<const Site>> sites;
-  for (const auto& [name, site] : given->fleet.sites()) {
-    if (options.site.empty() || name == options.site) sites.push_back(site);
-  }
-  if (!options.site.empty() && sites.empty())
-    return fail("no manifest declares site \"" + options.site + "\"");
+  if (!options.site.empty() && given->sites.empty() && given->broken_sites.empty())
+    return fail(no_such_site(given->fleet, options.site).message);
   Progress progress(options);
   InstallationSettings settings;
   settings.state = *state;
@@ -235,16 +261,19 @@ int run_apply(const Options& options) {
   };
   auto installation = Installation::open(std::move(settings));
   if (!installation) return fail(installation.error().message);
+  remember_origin(*(*installation)->store, {"", absolute_manifests(options.manifests), *secrets});
   const Fleet fleet = given->fleet;
   (*installation)->latest = [fleet](const std::string& site) { return fleet.find(site); };
-  Apply apply(**installation, std::move(sites), progress, options.timeout.value_or(30min));
+  Apply apply(**installation, given->sites, progress, options.timeout.value_or(30min));
   (*installation)->changed = [&](const std::string&) { apply.changed(); };
   for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
+  tell_broken(**installation, given->broken_sites);
   apply.prepare();
   const bool in_time = apply.run();
   (*installation)->driver->shut_down();
+  apply.tell_how_it_ended();
   (*installation)->history->set_revision(fleet.revision());
-  return conclude(options, apply, **installation, given->broken, in_time);
+  return conclude(options, apply, **installation, *given, in_time);
 }
 
 }  // namespace tidegate

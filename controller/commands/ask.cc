@@ -1,8 +1,6 @@
 // Commands that ask the store: history, logs, wait, retry.
 
-#include <pwd.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 #include <thread>
@@ -12,23 +10,81 @@
 #include "controller/commands/options.h"
 #include "controller/commands/print.h"
 #include "controller/service/json.h"
+#include "reconcilers/plan_text.h"
 
 namespace tidegate {
 namespace {
 
 using namespace std::chrono_literals;
+constexpr std::size_t all_kept = 1000;  // Of a site; older ones are pruned.
 
-std::string who() {
-  const char* sudo = std::getenv("SUDO_USER");
-  if (sudo && *sudo) return sudo;
-  const passwd* user = ::getpwuid(::getuid());
-  return user ? user->pw_name : "uid " + std::to_string(::getuid());
+/// Why a site, or one environment of it, has not converged; nothing when it has.
+std::vector<std::string> what_is_missing(const std::optional<SiteStatus>& status,
+                                         const std::string& environment) {
+  if (!status) return {"nothing is known of it yet"};
+  std::vector<std::string> out;
+  for (const Condition& c : status->conditions)
+    if (c.type == "Ready") out.push_back(c.reason + ": " + c.message);
+  bool found = false;
+  for (const auto& e : status->environments) {
+    if (!environment.empty() && e.name != environment) continue;
+    found = true;
+    const Condition& ready = e.ready();
+    if (ready.status == "True") continue;
+    out.push_back(e.name + ": " + ready.reason + (ready.message.empty() ? "" : ": ") +
+                  ready.message);
+  }
+  if (!found)
+    out.push_back("it has no environment" +
+                  (environment.empty() ? "" : " \"" + environment + "\""));
+  return out;
 }
 
-std::string verbs(const OperationRecord& o) {
-  std::string out;
-  for (const auto& a : o.actions) out += (out.empty() ? "" : ", ") + a;
+/// The holds that keep it, where nothing but a person can go on; nothing where anything of the site
+/// runs or waits for its time: what is held may rest on that.
+std::vector<std::string> what_holds_for_good(const SiteStatus& status,
+                                             const std::string& environment) {
+  std::vector<std::string> out;
+  const auto concerns_ready = [](const Condition& c) { return c.type == "Ready"; };
+  if (std::ranges::any_of(status.conditions, concerns_ready)) return {};
+  for (const auto& e : status.environments) {
+    if (e.ready().status == "True") continue;
+    const bool moves =
+        e.observed.operation || e.tried_again_at || e.holds.empty() ||
+        e.ready().reason != e.holds.front().reason ||
+        std::ranges::any_of(e.holds, [](const Hold& hold) { return hold.opens_at.has_value(); });
+    if (moves) return {};
+    if (!environment.empty() && e.name != environment) continue;
+    for (const Hold& hold : e.holds)
+      out.push_back(e.name + ": held " + hold.reason + ": " + hold.message);
+  }
   return out;
+}
+
+/// Whether the manifests declare by now what no look has seen yet.
+bool is_declared(const Options& options) {
+  const auto found = with_manifests(options);
+  if (!found) return false;
+  const auto given = given_fleet(*found);
+  const auto site = given ? given->fleet.find(options.target.site) : nullptr;
+  return site && site->find(options.target.environment);
+}
+
+/// How it ended, or how far it is.
+std::string result_text(const OperationRecord& o) {
+  if (o.result.empty()) return o.phase.empty() ? "running" : "running: " + o.phase;
+  return o.result;
+}
+
+std::string duration_text(const OperationRecord& o, Timestamp now) {
+  return lasting(o.ended_at.value_or(now) - o.started_at);
+}
+
+/// Which operation a log is of; the log itself goes to stdout.
+void print_heading(const OperationRecord& o, Timestamp now) {
+  std::cerr << "operation " << o.id << " on " << o.site << "/" << o.environment << ": "
+            << actions_text(o) << "; " << result_text(o) << (o.ended_at ? " after " : " for ")
+            << duration_text(o, now) << "\n";
 }
 
 }  // namespace
@@ -39,19 +95,26 @@ int run_history(const Options& options) {
   auto operations =
       (*store)->operations(options.target.site, options.target.environment, options.limit);
   if (!operations) return fail(operations.error().message);
+  if (operations->empty()) {
+    auto unknown = unknown_in(**store, options.target);
+    if (!unknown) return fail(unknown.error().message);
+    if (*unknown) return fail(**unknown);
+  }
   if (options.json) {
     std::cout << history_json(*operations) << "\n";
     return exit_done;
   }
   const Paint paint(options.color);
+  const Timestamp now = SystemClock().now();
   std::vector<std::vector<std::string>> rows;
   for (const auto& o : *operations) {
-    const std::string result = o.result.empty() ? "running: " + o.phase : o.result;
-    rows.push_back({to_rfc3339(o.started_at), o.site + "/" + o.environment, verbs(o),
+    const std::string result = result_text(o);
+    rows.push_back({to_rfc3339(o.started_at), o.site + "/" + o.environment, actions_text(o),
                     o.result == "succeeded" ? paint.good(result)
                     : o.result.empty()      ? paint.change(result)
                                             : paint.bad(result),
-                    o.id, o.manifest_revision.substr(0, 7), o.author, o.message});
+                    duration_text(o, now), o.id, o.manifest_revision.substr(0, 7), o.author,
+                    o.message});
   }
   print_table(std::cout, rows);
   if (rows.empty()) std::cerr << "no operation yet\n";
@@ -63,18 +126,23 @@ int run_logs(const Options& options) {
   if (!store) return fail(store.error().message);
   std::string id = options.operation;
   if (id.empty()) {
-    auto latest = (*store)->operations(options.target.site, options.target.environment, 1);
-    if (!latest) return fail(latest.error().message);
-    if (latest->empty())
+    // What people ran by hand is asked for by its id.
+    auto all = (*store)->operations(options.target.site, options.target.environment, all_kept);
+    if (!all) return fail(all.error().message);
+    const auto latest = std::ranges::find_if(*all, [](const OperationRecord& o) {
+      return o.actions != std::vector<std::string>{"exec"};
+    });
+    if (latest == all->end())
       return fail("no operation on " + options.target.site + "/" + options.target.environment +
                   " yet");
-    id = latest->front().id;
+    id = latest->id;
   }
   std::int64_t seen = 0;
-  for (;;) {
+  for (bool first = true;; first = false) {
     auto operation = (*store)->operation(id);
     if (!operation) return fail(operation.error().message);
     if (!*operation) return fail("there is no operation \"" + id + "\"");
+    if (first) print_heading(**operation, SystemClock().now());
     const bool ended = (*operation)->ended_at.has_value();
     for (;;) {
       auto lines = (*store)->log(id, seen, 1000);
@@ -84,7 +152,7 @@ int run_logs(const Options& options) {
       seen = lines->back().id;
     }
     std::cout << std::flush;
-    if (ended || !options.follow) return exit_done;
+    if (ended || !options.follow || !std::cout) return exit_done;
     std::this_thread::sleep_for(300ms);
   }
 }
@@ -94,13 +162,22 @@ int run_retry(const Options& options) {
   if (!store) return fail(store.error().message);
   const SystemClock clock;
   const auto& target = options.target;
-  auto asked = (*store)->ask_retry({target.site, target.environment, who(), clock.now()});
+  const std::string name = target.site + "/" + target.environment;
+  auto status = (*store)->status(target.site);
+  if (!status) return fail(status.error().message);
+  const auto failed = *status ? failed_in(**status, target.environment) : std::nullopt;
+  if (!failed) {
+    auto unknown = unknown_in(**store, target);
+    if (!unknown) return fail(unknown.error().message);
+    return fail(unknown->value_or("nothing is known of " + name));
+  }
+  if (!*failed) return fail("nothing is in quarantine on " + name);
+  auto asked = (*store)->ask_retry({target.site, target.environment, who_asks(), clock.now()});
   if (!asked) return fail(asked.error().message);
-  auto told =
-      (*store)->remember("retry asked", target.site + "/" + target.environment + " " +
-                                            std::to_string(clock.now().time_since_epoch().count()));
+  auto told = (*store)->remember(
+      "retry asked", name + " " + std::to_string(clock.now().time_since_epoch().count()));
   if (!told) return fail(told.error().message);
-  std::cerr << "the next step on " << target.site << "/" << target.environment
+  std::cerr << "the next step on " << name
             << " is tried again: by the running controller at once, else by `tidegate apply`\n";
   return exit_done;
 }
@@ -109,25 +186,28 @@ int run_wait(const Options& options) {
   auto store = given_store(options, StoreMode::read_only);
   if (!store) return fail(store.error().message);
   const auto deadline = std::chrono::steady_clock::now() + options.timeout.value_or(10min);
-  std::string last = "no status yet";
-  for (;;) {
-    auto text = (*store)->status(options.target.site);
+  const auto& [site, environment] = options.target;
+  for (bool first = true;; first = false) {
+    auto text = (*store)->status(site);
     if (!text) return fail(text.error().message);
     const auto status = *text ? conditions_from_json(**text) : std::nullopt;
-    bool found = false, ready = status && status->conditions.empty();
-    if (status)
-      for (const auto& c : status->conditions) last = c.reason + ": " + c.message;
-    for (const auto& e : status ? status->environments : std::vector<EnvironmentStatus>{}) {
-      if (!options.target.environment.empty() && e.name != options.target.environment) continue;
-      found = true;
-      if (e.ready().status == "True") continue;
-      ready = false;
-      last = e.name + ": " + e.ready().reason +
-             (e.ready().message.empty() ? "" : ": " + e.ready().message);
+    const auto missing = what_is_missing(status, environment);
+    if (missing.empty()) return exit_done;
+    if (first && status && !environment.empty()) {
+      auto unknown = unknown_in(**store, options.target);
+      if (!unknown) return fail(unknown.error().message);
+      if (*unknown && !is_declared(options)) return fail(**unknown);
     }
-    if (found && ready) return exit_done;
+    auto asked = (*store)->retries(site);
+    if (!asked) return fail(asked.error().message);
+    const auto held = status && asked->empty() ? what_holds_for_good(*status, environment)
+                                               : std::vector<std::string>{};
+    if (!held.empty()) {
+      std::cerr << "tidegate: " << site << " waits for a person: " << join(held, "; ") << "\n";
+      return exit_held;
+    }
     if (std::chrono::steady_clock::now() > deadline) {
-      std::cerr << "tidegate: " << options.target.site << " has not converged: " << last << "\n";
+      std::cerr << "tidegate: " << site << " has not converged: " << join(missing, "; ") << "\n";
       return exit_late;
     }
     std::this_thread::sleep_for(200ms);

@@ -7,7 +7,6 @@
 #include <iostream>
 #include <set>
 
-#include "controller/calendar/calendar.h"
 #include "controller/commands/input.h"
 #include "controller/commands/options.h"
 #include "controller/commands/print.h"
@@ -22,14 +21,22 @@ namespace {
 
 class Doctor {
  public:
-  Doctor(const Secrets& secrets, bool color)
-      : secrets_(secrets), paint_(color), engines_(secrets) {}
+  Doctor(const Secrets& secrets, const Options& options)
+      : secrets_(secrets), paint_(options.color), silent_(options.json), engines_(secrets) {}
 
-  void good(const std::string& what) { std::cout << paint_.good("ok    ") << what << "\n"; }
-  void lacks(const std::string& what) {
-    if (!told_.insert(what).second) return;
-    std::cout << paint_.bad("lacks ") << what << "\n";
+  void good(const std::string& what) {
+    if (!silent_) std::cout << paint_.good("ok    ") << what << "\n";
   }
+  /// "what: the mend", "what: what is wrong: the mend" or "what: what is wrong; the mend".
+  void lacks(const std::string& text) {
+    if (!told_.insert(text).second) return;
+    if (!silent_) std::cout << paint_.bad("lacks ") << text << "\n";
+    const std::string what = text.substr(0, text.find(": "));
+    const auto mend = std::max(text.rfind(": ") + 2, text.rfind("; ") + 2);
+    const bool has_mend = mend > 1 && mend < text.size();
+    lacks_.push_back({what, text, has_mend ? text.substr(mend) : ""});
+  }
+  const std::vector<Lack>& all() const { return lacks_; }
   void say(const std::string& what, const std::string& problem) {
     problem.empty() ? good(what) : lacks(what + ": " + problem);
   }
@@ -45,14 +52,20 @@ class Doctor {
       look_at_driver(*environment.driver);
       look_at_user(site, environment);
       look_at_secrets(site, environment);
-      if (environment.content.refresh && !environment.content.refresh->schedule.empty() &&
-          !known_zone(environment.content.refresh->time_zone)) {
-        lacks("time zone \"" + environment.content.refresh->time_zone + "\" of " + site.name + "/" +
-              name + ": apt-get install tzdata, or name another");
-      }
       for (const auto& database : site.databases)
         look_at_engine(*environment.driver, database.engine);
     }
+  }
+
+  /// Whoever may enter it reads any secret whose name is known.
+  void look_at_secrets_directory(const std::string& directory) {
+    struct stat facts {};
+    const std::string what = "secrets directory \"" + directory + "\"";
+    if (::stat(directory.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode))
+      return lacks(what + ": install -d -m 0700 \"" + directory + "\"");
+    say(what, facts.st_mode & S_IRWXO
+                  ? "open to every user of this machine: chmod o= \"" + directory + "\""
+                  : "");
   }
 
  private:
@@ -124,6 +137,8 @@ class Doctor {
 
   const Secrets& secrets_;
   const Paint paint_;
+  const bool silent_;
+  std::vector<Lack> lacks_;
   Engines engines_;
   std::set<std::string> seen_, told_;
 };
@@ -135,7 +150,8 @@ int run_doctor(const Options& options) {
   auto secrets = secrets_directory(options);
   if (!secrets) return fail(secrets.error().message);
   const Secrets store(*secrets);
-  Doctor doctor(store, options.color);
+  Doctor doctor(store, options);
+  if (!secrets->empty()) doctor.look_at_secrets_directory(*secrets);
   if (!given)
     doctor.lacks("manifests: " + given.error().message);
   else if (given->broken)
@@ -149,7 +165,10 @@ int run_doctor(const Options& options) {
   }
   if (given)
     for (const auto& [name, site] : given->fleet.sites()) doctor.look_at(*site);
-  if (doctor.lacking() == 0) std::cout << "nothing is lacking\n";
+  if (options.json)
+    std::cout << lacks_json(doctor.all());
+  else if (doctor.lacking() == 0)
+    std::cout << "nothing is lacking\n";
   return doctor.lacking() == 0 ? exit_done : exit_failed;
 }
 

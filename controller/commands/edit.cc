@@ -11,44 +11,45 @@
 #include <iostream>
 #include <tuple>
 
+#include "controller/calendar/calendar.h"
+#include "controller/commands/edit_place.h"
 #include "controller/commands/input.h"
 #include "controller/commands/options.h"
-#include "controller/git/writer.h"
-#include "controller/host/layout.h"
 #include "controller/process/process.h"
 #include "controller/service/installation.h"
 #include "reconcilers/diff.h"
+#include "reconcilers/plan_text.h"
 
 namespace tidegate {
 namespace {
 
 struct Change {
-  std::string environment, path, before, after, message;
+  const EditPlace* place;
+  FileEdit edit;  ///< Its path is relative to the place's folder.
 };
 
 /// What the installation and the manifests know, for choosing a commit or a generation.
 struct Known {
+  std::vector<EditPlace> places;
   Fleet fleet;
-  std::vector<FileChange> files;
   std::shared_ptr<const Site> site;
   ObservedSite observed;
 };
 
 Result<Known> know(const Options& options, const std::string& site) {
-  if (options.manifests.empty())
-    return Error{ErrorKind::invalid, "say which manifests: --manifests DIR or URL@REF"};
   auto secrets = secrets_directory(options);
   auto state = state_file(options);
   if (!secrets) return std::move(secrets.error());
   if (!state) return std::move(state.error());
-  const MirrorsDirectory mirrors(*state);
-  auto changes = read_manifests(options.manifests, Secrets(*secrets), mirrors.path());
-  if (!changes) return std::move(changes.error());
+  auto places = edit_places(options);
+  if (!places) return std::move(places.error());
   Known out;
-  out.fleet = Fleet().with(changes->changes, changes->revision, changes->author);
-  out.files = std::move(changes->changes);
+  out.places = std::move(*places);
+  out.fleet = Fleet(known_zone);
+  for (const EditPlace& place : out.places)
+    out.fleet = out.fleet.with(place.files, place.revision, "");
   out.site = out.fleet.find(site);
-  if (!out.site) return Error{ErrorKind::invalid, "no manifest declares site \"" + site + "\""};
+  if (!out.site) return no_such_site(out.fleet, site);
   Observer observer(*state, Secrets(*secrets));
   auto observed = observer.driver().observe(*out.site);
   if (!observed) return std::move(observed.error());
@@ -67,23 +68,46 @@ Result<const Environment*> environment_of(const Known& known, const std::string&
 Result<Change> edited(const Known& known, const std::string& environment,
                       const std::string& message,
                       const std::function<Result<std::string>(const std::string&)>& edit) {
-  for (const auto& file : known.files) {
-    if (!file.text || !holds_environment(*file.text, known.site->name, environment)) continue;
-    auto text = edit(*file.text);
-    if (!text) return std::move(text.error()).within(file.path);
-    if (*text == *file.text)
-      return Error{ErrorKind::invalid, "nothing to change: the manifest says so already"};
-    // What was written must say exactly that, and nothing else may have changed.
-    const Fleet after = known.fleet.with({{file.path, *text}}, known.fleet.revision(), "");
-    for (const Problem& problem : after.problems()) {
-      if (!problem.warning && problem.file == file.path)
-        return Error{ErrorKind::invalid,
-                     "the change would break the manifest: " + to_string(problem)};
+  for (const EditPlace& place : known.places) {
+    for (const auto& file : place.files) {
+      if (!file.text || !holds_environment(*file.text, known.site->name, environment)) continue;
+      auto text = edit(*file.text);
+      if (!text) return std::move(text.error()).within(file.path);
+      if (*text == *file.text)
+        return Error{ErrorKind::invalid, "nothing to change: the manifest says so already"};
+      // What was written must say exactly that, and nothing else may have changed.
+      const Fleet after = known.fleet.with({{file.path, *text}}, known.fleet.revision(), "");
+      for (const Problem& problem : after.problems()) {
+        if (!problem.warning && problem.file == file.path)
+          return Error{ErrorKind::invalid,
+                       "the change would break the manifest: " + to_string(problem)};
+      }
+      Change change{&place, {}};
+      change.edit.path = file.path.substr(place.prefix.size());
+      change.edit.before = *file.text;
+      change.edit.text = std::move(*text);
+      change.edit.message = message;
+      return change;
     }
-    return Change{environment, file.path, *file.text, *text, message};
   }
   return Error{ErrorKind::invalid,
                "no file holds the Environment document of " + known.site->name + "/" + environment};
+}
+
+/// Why code does not go this way; "" when it does.
+std::string misdirected(const Site& site, const std::string& from, const std::string& to) {
+  const auto stage = [&](const std::string& name) { return site.stage_of(name); };
+  const std::string promotes = "tidegate promote " + site.name + " " + from + " ";
+  const bool at_top = from == site.authority();
+  const std::string above = at_top ? "" : site.stages[stage(from) + 1];
+  if (to == above) return "";
+  if (stage(to) > stage(from))
+    return "a promotion goes one stage up, and " + above + " is between " + from + " and " + to +
+           "; first: " + promotes + above;
+  const std::string mend = at_top ? from + " is the last stage" : "up it is: " + promotes + above;
+  if (to == from) return to + " is where it comes from; " + mend;
+  return "code goes up, and " + to + " is below " + from +
+         "; to go back there: tidegate rollback " + site.name + "/" + to;
 }
 
 Result<Change> promote(const Options& options, const Known& known) {
@@ -102,12 +126,50 @@ Result<Change> promote(const Options& options, const Known& known) {
                 });
 }
 
+/// Commits that ran well in an environment, as far as it remembers.
+std::set<CommitId> commits_of(const ObservedEnvironment& seen) {
+  std::set<CommitId> out;
+  for (const auto& [commit, proof] : seen.proven) out.insert(commit);
+  for (const auto& kept : seen.kept) out.insert(kept.commit);
+  if (seen.commit) out.insert(*seen.commit);
+  return out;
+}
+
+/// The commit that --to names, in full or by its first digits.
+Result<CommitId> commit_to_go_back_to(const std::string& where, const std::string& named,
+                                      const ObservedEnvironment& seen) {
+  const auto ran = commits_of(seen);
+  std::vector<CommitId> fitting;
+  for (const CommitId& commit : ran)
+    if (commit.hex.starts_with(named)) fitting.push_back(commit);
+  if (fitting.size() == 1) return fitting.front();
+  if (fitting.size() > 1)
+    return Error{ErrorKind::invalid,
+                 "several commits begin with \"" + named + "\"; write more of it"};
+  if (!seen.exists && named.size() == 40) {
+    std::cerr << "tidegate: warning: nothing is known of " << where << " here; whether "
+              << named.substr(0, 7) << " ever ran there cannot be told\n";
+    return CommitId{named};
+  }
+  std::vector<std::string> known;
+  for (const CommitId& commit : ran) known.push_back(commit.brief());
+  return Error{ErrorKind::invalid, "\"" + named + "\" never ran well in " + where +
+                                       (known.empty() ? "" : " (" + enumerate(known) + " did)") +
+                                       "; name one that did, or promote it from the stage below"};
+}
+
 Result<Change> rollback(const Options& options, const Known& known) {
   const std::string& name = options.target.environment;
   auto e = environment_of(known, name);
   if (!e) return std::move(e.error());
   const auto& seen = observed_of(known.observed, name);
-  CommitId commit{options.commit};
+  const std::string where = known.site->name + "/" + name;
+  CommitId commit;
+  if (!options.commit.empty()) {
+    auto named = commit_to_go_back_to(where, options.commit, seen);
+    if (!named) return std::move(named.error());
+    commit = *named;
+  }
   if (commit.hex.empty()) {
     for (const auto& kept : seen.kept) {
       if (commit.hex.empty() && kept.healthy && kept.commit != seen.commit) commit = kept.commit;
@@ -117,7 +179,7 @@ Result<Change> rollback(const Options& options, const Known& known) {
                    "no release before this one is kept; name a commit with --to"};
   }
   return edited(
-      known, name, "Roll " + known.site->name + "/" + name + " back to " + commit.brief(),
+      known, name, "Roll " + where + " back to " + commit.brief(),
       [&](const std::string& text) { return with_commit(text, known.site->name, name, commit); });
 }
 
@@ -156,34 +218,6 @@ Result<Change> content(const Options& options, const Known& known, bool wipes) {
   });
 }
 
-void print_diff(const Change& change) {
-  auto lines = [](const std::string& text) {
-    std::vector<std::string> out;
-    for (std::size_t at = 0; at < text.size();) {
-      const auto end = std::min(text.find('\n', at), text.size());
-      out.push_back(text.substr(at, end - at));
-      at = end + 1;
-    }
-    return out;
-  };
-  const auto before = lines(change.before), after = lines(change.after);
-  std::size_t head = 0, tail = 0;
-  while (head < before.size() && head < after.size() && before[head] == after[head]) ++head;
-  while (tail < before.size() - head && tail < after.size() - head &&
-         before[before.size() - 1 - tail] == after[after.size() - 1 - tail])
-    ++tail;
-  const std::size_t from = head > 3 ? head - 3 : 0;
-  const std::size_t more = std::min<std::size_t>(3, tail);
-  std::cout << "--- a/" << change.path << "\n+++ b/" << change.path << "\n@@ -" << from + 1 << ","
-            << before.size() - tail + more - from << " +" << from + 1 << ","
-            << after.size() - tail + more - from << " @@\n";
-  for (std::size_t i = from; i < head; ++i) std::cout << " " << before[i] << "\n";
-  for (std::size_t i = head; i < before.size() - tail; ++i) std::cout << "-" << before[i] << "\n";
-  for (std::size_t i = head; i < after.size() - tail; ++i) std::cout << "+" << after[i] << "\n";
-  for (std::size_t i = 0; i < more; ++i)
-    std::cout << " " << before[before.size() - tail + i] << "\n";
-}
-
 /// What git itself would say of who commits here; "" when it says nothing.
 std::string git_says(const std::string& directory, const char* what) {
   ProcessRequest request;
@@ -215,59 +249,43 @@ std::pair<std::string, std::string> author(const std::string& directory) {
   return {name, mail};
 }
 
-Result<CommitId> push_to(const Options& options, const FileEdit& edit) {
-  auto secrets = secrets_directory(options);
-  auto state = state_file(options);
-  if (!secrets) return std::move(secrets.error());
-  if (!state) return std::move(state.error());
-  const MirrorsDirectory mirrors(*state);
-  const auto at = options.manifests.rfind('@');
-  SourceSettings settings;
-  settings.url = options.manifests.substr(0, at);
-  const std::string branch = options.manifests.substr(at + 1);
-  auto mirror = GitSource(settings, Secrets(*secrets), mirrors.path()).mirror();
-  if (!mirror) return std::move(mirror.error());
-  if (auto refreshed = mirror->refresh(); !refreshed) return std::move(refreshed.error());
-  auto repository = mirror->open();
-  if (!repository) return std::move(repository.error());
-  const auto head = repository->resolve("refs/heads/" + branch);
-  if (!head)
-    return Error{ErrorKind::invalid, "branch \"" + branch + "\" is not in " + settings.url};
-  auto commit = commit_file(mirror->path(), *head, edit);
-  if (!commit) return std::move(commit.error());
-  const std::string target = "refs/heads/" + (options.branch.empty() ? branch : options.branch);
-  auto pushed = mirror->push(*commit, target, repository->resolve(target));
-  if (!pushed) return std::move(pushed.error());
-  return *commit;
+/// The diff, named as the repository names the file.
+Result<std::string> diff_of(const Change& change) {
+  FileEdit whole = change.edit;
+  whole.path = change.place->folder + whole.path;
+  return patch_of(whole);
 }
 
 }  // namespace
 
 int run_edit(const Options& options) {
-  const std::string site = options.command == "promote" ? options.site : options.target.site;
-  auto known = know(options, site);
+  const bool promotes = options.command == "promote";
+  auto known = know(options, promotes ? options.site : options.target.site);
   if (!known) return fail(known.error().message);
-  auto change = options.command == "promote" ? promote(options, *known)
+  if (promotes && known->site->find(options.from) && known->site->find(options.to)) {
+    const std::string wrong = misdirected(*known->site, options.from, options.to);
+    if (!wrong.empty()) return misused(wrong);
+  }
+  auto change = promotes ? promote(options, *known)
                 : options.command == "rollback"
                     ? rollback(options, *known)
                     : content(options, *known, options.command == "wipe");
   if (!change) return fail(change.error().message);
-  print_diff(*change);
-  if (options.dry_run) return exit_done;
-  FileEdit edit;
-  edit.path = change->path;
-  edit.before = change->before;
-  edit.text = change->after;
-  edit.message = options.message.empty() ? change->message : options.message;
+  auto diff = diff_of(*change);
+  if (!diff) return fail(diff.error().message);
+  FileEdit& edit = change->edit;
+  if (!options.message.empty()) edit.message = options.message;
   edit.at = SystemClock().now();
-  const bool is_directory = ::access((options.manifests + "/.").c_str(), F_OK) == 0;
+  const std::string& clone = change->place->clone;
   std::tie(edit.author_name, edit.author_mail) =
-      author(is_directory ? std::filesystem::absolute(options.manifests).string() : "/");
-  auto commit = !is_directory ? push_to(options, edit)
-                : options.branch.empty()
-                    ? commit_in_work_tree(options.manifests, edit)
-                    : commit_on_branch(options.manifests, options.branch, edit);
+      author(clone.empty() ? "/" : std::filesystem::absolute(clone).string());
+  if (options.dry_run) {
+    std::cout << (options.json ? edit_json("", *diff, change->place->branch) : *diff);
+    return exit_done;
+  }
+  auto commit = change->place->commit(edit);
   if (!commit) return fail(commit.error().message);
+  std::cout << (options.json ? edit_json(commit->hex, *diff, change->place->branch) : *diff);
   std::cerr << commit->brief() << "  " << edit.message << "\n";
   return exit_done;
 }

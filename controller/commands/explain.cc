@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 
 #include "controller/commands/input.h"
@@ -5,7 +6,7 @@
 #include "controller/commands/print.h"
 #include "controller/host/layout.h"
 #include "controller/service/installation.h"
-#include "reconcilers/diff.h"
+#include "reconcilers/plan_text.h"
 
 namespace tidegate {
 namespace {
@@ -17,103 +18,167 @@ struct Match : F... {
 template <class... F>
 Match(F...) -> Match<F...>;
 
-std::string code_rule(const Environment& e) {
-  return std::visit(
-      Match{[](const CommitId& c) { return "commit " + c.hex; },
-            [](const TagName& t) { return "tag " + t.text; },
-            [](const BranchName& b) { return "branch " + b.text; },
-            [](const ProvenIn& p) { return "what " + p.environment + " has proven last"; }},
-      e.code);
+constexpr std::size_t failures_shown = 3;  // The last ones; more are in the history.
+
+std::string code_rule(const Environment& e, const Resolved& want) {
+  const std::string now_is = want.commit ? ", now " + want.commit->brief() : "; " + want.problem;
+  return std::visit(Match{[&](const CommitId& c) {
+                            return "commit " + c.hex + (want.commit ? "" : "; " + want.problem);
+                          },
+                          [&](const TagName& t) { return "tag " + t.text + now_is; },
+                          [&](const BranchName& b) { return "branch " + b.text + now_is; },
+                          [&](const ProvenIn& p) {
+                            return "what " + p.environment + " has proven last" + now_is;
+                          }},
+                    e.code);
 }
 
-std::string stamp_line(const ObservedPart& part) {
-  std::string text = to_string(part.stamp.source) + ", generation " +
-                     std::to_string(part.stamp.generation) + " (highest done " +
-                     std::to_string(part.highest_generation) + ")";
-  if (part.stamp.taken_at) text += ", taken " + to_rfc3339(*part.stamp.taken_at);
+std::string content_rule(const ContentSpec& content) {
+  if (content.source == ContentSource::keep()) return "keep, its own";
+  std::vector<std::string> names;
+  for (Part part : parts)
+    if (content.includes(part)) names.emplace_back(to_string(part));
+  return enumerate(names) +
+         (content.source == ContentSource::empty() ? " empty"
+                                                   : " from " + to_string(content.source)) +
+         " (generation " + std::to_string(content.generation) + ")";
+}
+
+/// "of live (generation 7), taken 3m ago; generation 9 was done here before".
+std::string content_line(const ObservedPart& part, Timestamp now) {
+  std::string text = stamp_text(part.stamp);
+  const bool copied = part.stamp.source.kind == ContentSource::Kind::environment;
+  if (copied && part.stamp.taken_at) text += ", taken " + ago(*part.stamp.taken_at, now);
+  if (part.highest_generation > part.stamp.generation)
+    text += "; generation " + std::to_string(part.highest_generation) + " was done here too";
   return text;
 }
 
-void print_observation(const ObservedEnvironment& seen) {
-  std::cout << "observed\n";
-  if (!seen.gone.empty()) std::cout << "  gone: " << seen.gone << "\n";
-  if (!seen.exists) {
-    std::cout << "  it does not exist yet\n";
-  } else {
-    std::cout << "  release " << seen.release << ", commit "
-              << (seen.commit ? seen.commit->hex : "–")
+class Explanation {
+ public:
+  Explanation(const Site& site, const Environment& e, const Look& look, Timestamp now,
+              const Paint& paint)
+      : site_(site), e_(e), look_(look), now_(now), paint_(paint) {}
+
+  void print() const {
+    std::cout << paint_.strong(site_.name + "/" + e_.name) << "\n";
+    rules();
+    observation();
+    decision();
+    std::cout << paint_.strong("next look") << "\n  by a running controller, "
+              << ago(look_.again, now_) << " at the latest (" << look_.because << ")\n";
+  }
+
+ private:
+  void rules() const {
+    std::cout << paint_.strong("declared") << "\n";
+    std::cout << "  code: " << code_rule(e_, resolve(e_, site_, look_.observed, now_)) << "\n";
+    std::cout << "  content: " << content_rule(e_.content) << "\n";
+    const std::size_t stage = site_.stage_of(e_.name);
+    std::cout << "  stage " << stage + 1 << " of " << site_.stages.size() << ": "
+              << (stage == 0 ? "any commit of the repository may run here"
+                             : "runs what " + site_.stages[stage - 1] + " has proven")
+              << "\n";
+    if (e_.name != site_.authority()) return;
+    std::cout << "  it is the content authority"
+              << (site_.launched ? " of a launched site: nothing overwrites its content"
+                                 : "; the site is not launched")
+              << "\n";
+  }
+
+  void observation() const {
+    const ObservedEnvironment& seen = observed_of(look_.observed, e_.name);
+    std::cout << paint_.strong("observed") << "\n";
+    if (!seen.gone.empty()) std::cout << "  gone: " << seen.gone << "\n";
+    if (!seen.exists) std::cout << "  it does not exist yet\n";
+    if (seen.exists) release(seen);
+    if (seen.operation)
+      std::cout << "  operation " << seen.operation->id << ": "
+                << join(seen.operation->actions, ", ") << ", in phase " << seen.operation->phase
+                << ", by " << seen.operation->owner << "\n";
+    failures(seen);
+  }
+
+  void release(const ObservedEnvironment& seen) const {
+    std::cout << "  release " << seen.release << ": commit "
+              << (seen.commit ? seen.commit->hex : "unknown")
               << (seen.healthy ? ", healthy" : ", not verified")
               << (seen.drifted ? ", changed by hand" : "") << "\n";
-    for (Part part : parts)
-      std::cout << "  " << to_string(part) << ": " << stamp_line(part_of(seen, part)) << "\n";
-    std::cout << "  kept releases:";
-    for (const auto& kept : seen.kept)
-      std::cout << " " << kept.id << " (" << kept.commit.brief() << ")";
-    std::cout << (seen.kept.empty() ? " none\n" : "\n");
+    const std::string databases = content_line(part_of(seen, Part::databases), now_),
+                      files = content_line(part_of(seen, Part::files), now_);
+    if (databases == files) {
+      std::cout << "  databases and files: " << databases << "\n";
+    } else {
+      std::cout << "  databases: " << databases << "\n  files: " << files << "\n";
+    }
+    std::vector<std::string> kept;
+    for (const auto& k : seen.kept) kept.push_back(k.id + " (" + k.commit.brief() + ")");
+    if (!kept.empty()) std::cout << "  kept releases: " << join(kept, ", ") << "\n";
     if (seen.launched) std::cout << "  recorded as the authority of a launched site\n";
   }
-  if (seen.operation)
-    std::cout << "  operation " << seen.operation->id << ": " << seen.operation->phase << ", by "
-              << seen.operation->owner << "\n";
-  for (const Failure& f : seen.failures) {
-    std::cout << "  failed " << to_rfc3339(f.ended_at)
-              << (f.quarantined ? ", in quarantine: "
-                                : ", " + std::to_string(f.attempts) + " times: ")
-              << f.message << "\n";
+
+  /// A message that a hold tells of below is not told here.
+  void failures(const ObservedEnvironment& seen) const {
+    std::vector<Failure> failures = seen.failures;
+    std::ranges::sort(failures, std::greater{}, &Failure::ended_at);
+    for (std::size_t i = 0; i < std::min(failures.size(), failures_shown); ++i) {
+      const Failure& f = failures[i];
+      const bool told = std::ranges::any_of(look_.plan.held, [&](const Hold& h) {
+        return h.environment == e_.name && h.message.starts_with(f.message);
+      });
+      std::cout << "  failed " << ago(f.ended_at, now_) << ", "
+                << (f.quarantined ? "in quarantine" : std::to_string(f.attempts) + " times")
+                << (told ? "" : ": " + f.message) << "\n";
+    }
+    if (failures.size() > failures_shown)
+      std::cout << "  " << failures.size() - failures_shown << " earlier failures\n";
   }
-}
 
-void print_rules(const Site& site, const Environment& e, const ObservedSite& observed,
-                 Timestamp now) {
-  std::cout << "declared\n";
-  const Resolved want = resolve(e, site, observed, now);
-  std::cout << "  code: " << code_rule(e)
-            << (want.commit ? " → " + want.commit->brief() : "; " + want.problem) << "\n";
-  std::cout << "  content: " << to_string(e.content.source) << ", generation "
-            << e.content.generation << "\n";
-  const std::size_t stage = site.stage_of(e.name);
-  std::cout << "  stage " << stage + 1 << " of " << site.stages.size()
-            << (stage == 0 ? ": any commit of the repository may run here"
-                           : ": runs what " + site.stages[stage - 1] + " has proven")
-            << "\n";
-  if (e.name == site.authority())
-    std::cout << "  it is the content authority"
-              << (site.launched ? " of a launched site: nothing overwrites its content"
-                                : "; the site is not launched")
-              << "\n";
-}
+  void decision() const {
+    std::cout << paint_.strong("decided") << "\n";
+    std::vector<std::string> lines;
+    for (const Step& s : look_.plan.ready)
+      if (s.environment == e_.name)
+        lines.push_back(paint_.change("ready: ") + describe(s.actions) + ", because " + s.because);
+    for (const Waiting& w : look_.plan.waiting)
+      if (w.environment == e_.name)
+        lines.push_back(paint_.change("waiting: ") + describe(w.actions) +
+                        (w.actions.empty() ? "" : " ") + waiting_text(w));
+    for (const Hold& h : look_.plan.held)
+      if (h.environment == e_.name || h.environment.empty())
+        lines.push_back(paint_.bad("held " + h.reason + ": ") + h.message +
+                        (h.opens_at ? "; opens " + to_rfc3339(*h.opens_at) : ""));
+    if (lines.empty()) lines.push_back(paint_.good("nothing to do"));
+    if (auto said = look_.plan.verdicts.find(e_.name); said != look_.plan.verdicts.end())
+      for (const Verdict& v : said->second) lines.push_back(verdict_line(v));
+    for (const auto& w : look_.plan.warnings)
+      if (w.starts_with(e_.name + ": "))
+        lines.push_back(paint_.change("warning: ") + w.substr(e_.name.size() + 2));
+    for (const auto& line : lines) std::cout << "  " << line << "\n";
+  }
 
-void print_decision(const Environment& e, const Look& look) {
-  std::cout << "decided\n";
-  bool any = false;
-  for (const Step& s : look.plan.ready)
-    if (s.environment == e.name)
-      any = true,
-      std::cout << "  ready: " << describe(s.actions) << ", because " << s.because << "\n";
-  for (const Waiting& w : look.plan.waiting)
-    if (w.environment == e.name)
-      any = true, std::cout << "  waits: " << (w.actions.empty() ? "" : describe(w.actions) + ": ")
-                            << w.because << (w.until ? "; until " + to_rfc3339(*w.until) : "")
-                            << "\n";
-  for (const Hold& h : look.plan.held)
-    if (h.environment == e.name || h.environment.empty())
-      any = true, std::cout << "  held " << h.reason << ": " << h.message
-                            << (h.opens_at ? "; opens " + to_rfc3339(*h.opens_at) : "") << "\n";
-  if (!any) std::cout << "  nothing to do\n";
-  if (auto said = look.plan.verdicts.find(e.name); said != look.plan.verdicts.end())
-    for (const Verdict& v : said->second) std::cout << "  " << verdict_line(v) << "\n";
-  for (const auto& w : look.plan.warnings)
-    if (w.starts_with(e.name + ": ")) std::cout << "  warning: " << w << "\n";
-  std::cout << "next look\n  " << to_rfc3339(look.again) << ", because of " << look.because << "\n";
-}
+  const Site& site_;
+  const Environment& e_;
+  const Look& look_;
+  const Timestamp now_;
+  const Paint paint_;
+};
 
 }  // namespace
 
-int run_explain(const Options& options) {
+int run_explain(const Options& asked) {
+  const auto found = with_manifests(asked);
+  if (!found) return exit_usage;
+  const Options& options = *found;
   auto given = given_fleet(options);
   if (!given) return fail(given.error().message);
   const auto site = given->fleet.find(options.target.site);
-  if (!site) return fail("no manifest declares site \"" + options.target.site + "\"");
+  if (!site && given->fleet.named_sites().contains(options.target.site) && !options.json) {
+    std::cerr << "tidegate: the manifests of site \"" << options.target.site
+              << "\" are broken; its last good state is:\n";
+    return run_status(options);
+  }
+  if (!site) return fail(no_such_site(given->fleet, options.target.site).message);
   const Environment* environment = site->find(options.target.environment);
   if (!environment)
     return fail("site \"" + site->name + "\" declares no environment \"" +
@@ -124,17 +189,17 @@ int run_explain(const Options& options) {
   if (!state) return fail(state.error().message);
   Observer observer(*state, Secrets(*secrets));
   if (!mirrors_of(*site).empty()) observer.repositories().look_now(*site, mirrors_of(*site));
-  const Look look =
-      Reconciler(observer.driver(), observer.clock, observer.calendar).look(*site, {}, nullptr);
+  Cadence cadence;
+  const auto configuration = given_configuration(options);
+  if (configuration && *configuration) cadence.resync = (*configuration)->resync;
+  const Look look = Reconciler(observer.driver(), observer.clock, observer.calendar, cadence)
+                        .look(*site, {}, nullptr);
   if (look.problem) return fail(look.problem->message);
   if (options.json) {
     std::cout << plan_json({{site.get(), &look.observed, &look.plan, ""}}) << "\n";
     return exit_done;
   }
-  std::cout << site->name << "/" << environment->name << "\n";
-  print_rules(*site, *environment, look.observed, observer.clock.now());
-  print_observation(observed_of(look.observed, environment->name));
-  print_decision(*environment, look);
+  Explanation(*site, *environment, look, observer.clock.now(), Paint(options.color)).print();
   return exit_done;
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -24,6 +25,7 @@ class Parser {
         "  tidegate apply --manifests manifests/\n  tidegate status acme\n\n"
         "Exit codes: 0 done or converged, 1 failed, 2 changes pending, 3 held, 4 deadline passed, "
         "64 usage.");
+    output(&app_);
     app_.add_flag("--no-color", no_color_,
                   "never print colours (also: NO_COLOR in the environment)");
     offline();
@@ -39,6 +41,7 @@ class Parser {
       finish();
     } catch (const CLI::CallForHelp&) {
       const auto chosen = app_.get_subcommands();
+      if (chosen.empty() && *argv[1] != '-') return misspelt(argv[1], exit_code);
       std::cout << (chosen.empty() ? app_.help() : chosen.front()->help("tidegate")) << "\n";
       exit_code = exit_done;
       return std::nullopt;
@@ -53,9 +56,9 @@ class Parser {
         std::cerr << app_.help() << "\n";
         return std::nullopt;
       }
-      std::cerr << "tidegate: " << (chosen.empty() ? unknown(argv[1]) : e.what()) << "\n"
-                << "Run `tidegate " << (chosen.empty() ? "" : chosen.front()->get_name() + " ")
-                << "--help`.\n";
+      if (chosen.empty() && *argv[1] != '-') return misspelt(argv[1], exit_code);
+      std::cerr << "tidegate: " << e.what() << "\nRun `tidegate "
+                << (chosen.empty() ? "" : chosen.front()->get_name() + " ") << "--help`.\n";
       return std::nullopt;
     }
     return o_;
@@ -68,6 +71,11 @@ class Parser {
     sub->fallthrough();
     sub->callback([this, name] { o_.command = name; });
     return sub;
+  }
+  std::optional<Options> misspelt(const std::string& word, int& exit_code) const {
+    std::cerr << "tidegate: " << unknown(word) << "\nRun `tidegate --help`.\n";
+    exit_code = exit_usage;
+    return std::nullopt;
   }
   /// What a first word that is no command may have meant.
   std::string unknown(const std::string& word) const {
@@ -95,13 +103,13 @@ class Parser {
             ")");
     sub->add_option("--config", o_.config,
                     "the controller's configuration file, which names the store");
-    sub->add_option("--server", server_, "a running controller's URL")->envname("TIDEGATE_SERVER");
+    sub->add_option("--server", server_,
+                    "a running controller's URL (also: TIDEGATE_SERVER in the environment)");
   }
   void target(CLI::App* sub, bool environment, bool required) {
     auto* option =
         sub->add_option("target", target_, environment ? "SITE/ENV" : "SITE or SITE/ENV");
     if (required) option->required();
-    needs_environment_ = needs_environment_ || false;
     if (environment) with_environment_.push_back(sub);
   }
   void timeout(CLI::App* sub, const char* standard) {
@@ -121,6 +129,7 @@ class Parser {
                          "  tidegate plan --manifests manifests/\n  tidegate plan --manifests "
                          "https://git.example.org/fleet.git@main --site acme");
     manifests(plan, false);
+    with_manifests_.push_back(plan);
     state(plan);
     plan->add_option("--site", o_.site, "this site alone");
     output(plan);
@@ -142,6 +151,7 @@ class Parser {
                            "doctor --manifests manifests/");
     manifests(doctor, false);
     state(doctor);
+    output(doctor);
   }
   void working() {
     auto* apply = command("apply", "do all that can be done, once",
@@ -181,13 +191,14 @@ class Parser {
                             "  tidegate history acme\n  tidegate history acme/live -o json");
     target(history, false, true);
     state(history);
-    history->add_option("--limit", o_.limit, "how many at most (default 50)");
+    history->add_option("--limit", o_.limit, "how many at most (default 50)")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1000000}));
     output(history);
     auto* logs = command("logs", "an operation's log",
                          "  tidegate logs acme/test\n  tidegate logs acme/test --follow");
     target(logs, true, true);
     state(logs);
-    logs->add_option("--operation", o_.operation, "its id (default: the latest)");
+    logs->add_option("--operation", o_.operation, "its id (default: the latest but exec's)");
     logs->add_flag("--follow", o_.follow, "go on while it runs");
   }
   void asking() {
@@ -207,9 +218,11 @@ class Parser {
                       "the work tree of the manifests repository, or a git URL@REF");
       sub->add_option("--secrets", o_.secrets, "the directory of secrets");
       state(sub);
+      output(sub);
       sub->add_flag("--dry-run", o_.dry_run, "print the change, commit nothing");
       sub->add_option("--branch", o_.branch, "commit to this branch instead");
       sub->add_option("-m,--message", o_.message, "the commit's message");
+      with_manifests_.push_back(sub);
     };
     auto* promote =
         command("promote", "let an environment run what another has proven, by a commit",
@@ -238,36 +251,53 @@ class Parser {
     common(rollback);
   }
 
+  static void refuse(const std::string& option, const std::string& why) {
+    throw CLI::ValidationError(option, why);
+  }
+
   void finish() {
+    const CLI::App& chosen = *app_.get_subcommands().front();
     o_.json = output_ == "json";
+    if (o_.json && !chosen.get_option_no_throw("--output"))
+      refuse("--output", o_.command + " prints no JSON; leave it out");
     o_.color = !no_color_ && !std::getenv("NO_COLOR") && ::isatty(STDOUT_FILENO);
-    if (!server_.empty()) {
-      throw CLI::ValidationError(
-          "--server", "a controller's HTTP API is not supported yet; use --config or --state");
-    }
+    find_store(chosen);
+    const bool asked = std::ranges::find(with_manifests_, &chosen) != with_manifests_.end();
+    if (asked && o_.manifests.empty() && o_.config.empty())
+      refuse("--manifests", "say which manifests: --manifests DIR or URL@REF, or --config FILE");
     if (!timeout_.empty()) {
       o_.timeout = parse_duration(timeout_);
       if (!o_.timeout)
-        throw CLI::ValidationError("--timeout",
-                                   "\"" + timeout_ + "\" is no duration; write 30s, 10m or 2h");
+        refuse("--timeout", "\"" + timeout_ + "\" is no duration; write 30s, 10m or 2h");
     }
     const auto slash = target_.find('/');
+    const bool whole = std::ranges::find(with_environment_, &chosen) == with_environment_.end();
+    if (slash == 0 || target_.ends_with('/') || std::ranges::count(target_, '/') > 1)
+      refuse("target", "\"" + target_ + "\" names no site or environment; write " +
+                           (whole ? "SITE or SITE/ENV" : "SITE/ENV"));
     o_.target.site = target_.substr(0, slash);
     if (slash != std::string::npos) o_.target.environment = target_.substr(slash + 1);
-    for (const CLI::App* sub : with_environment_) {
-      if (sub->parsed() && o_.target.environment.empty()) {
-        throw CLI::ValidationError("target",
-                                   "\"" + target_ + "\" names no environment; write SITE/ENV");
-      }
-    }
+    if (!whole && o_.target.environment.empty())
+      refuse("target", "\"" + target_ + "\" names no environment; write SITE/ENV");
+  }
+
+  /// A server in the environment is meant where nothing on the command line says otherwise.
+  void find_store(const CLI::App& chosen) {
+    if (!chosen.get_option_no_throw("--server")) return;
+    const char* named = std::getenv("TIDEGATE_SERVER");
+    if (server_.empty() && o_.config.empty() && o_.state.empty() && named) server_ = named;
+    if (!server_.empty())
+      refuse("--server", "a controller's HTTP API is not supported yet; use --config or --state");
+    if (o_.state.starts_with("postgresql:") || o_.state.starts_with("postgres:"))
+      refuse("--state", "a store in PostgreSQL is not supported yet; name a file");
   }
 
   Options& o_;
   CLI::App app_{"Tidegate reconciles the environments of web sites with manifests in git.",
                 "tidegate"};
   std::string output_ = "text", target_, timeout_, server_, for_ = "converged";
-  bool no_color_ = false, needs_environment_ = false;
-  std::vector<const CLI::App*> with_environment_;
+  bool no_color_ = false;
+  std::vector<const CLI::App*> with_environment_, with_manifests_;
 };
 
 }  // namespace

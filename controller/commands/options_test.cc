@@ -105,12 +105,13 @@ TEST_F(OptionsTest, ReadsWhatEachCommandTakes) {
   o = good({"webserver", "acme", "--for", "apache", "--manifests", "m"});
   EXPECT_EQ(o.webserver, "apache");
   EXPECT_EQ(o.sockets, "/run/php");
-  o = good({"promote", "acme", "dev", "test", "--dry-run", "--branch", "b", "-m", "why"});
+  o = good({"promote", "--manifests", "m", "acme", "dev", "test", "--dry-run", "--branch", "b",
+            "-m", "why"});
   EXPECT_EQ(o.site + o.from + o.to + o.branch + o.message, "acmedevtestbwhy");
   EXPECT_TRUE(o.dry_run);
-  o = good({"sync", "acme/dev", "--from", "live"});
+  o = good({"sync", "--manifests", "m", "acme/dev", "--from", "live"});
   EXPECT_EQ(o.from, "live");
-  o = good({"rollback", "acme/live", "--to", "8ab17c0"});
+  o = good({"rollback", "--manifests", "m", "acme/live", "--to", "8ab17c0"});
   EXPECT_EQ(o.commit, "8ab17c0");
   o = good({"wait", "acme", "--for", "converged", "--timeout", "10m"});
   EXPECT_EQ(o.timeout, 10min);
@@ -158,6 +159,44 @@ TEST_F(OptionsTest, TellsAMistakeInALineAndWhereToLook) {
 TEST_F(OptionsTest, AServerInTheEnvironmentIsRefusedAsWell) {
   ::setenv("TIDEGATE_SERVER", "http://127.0.0.1:8440", 1);
   EXPECT_NE(mistake({"status"}).find("not supported yet"), std::string::npos);
+  EXPECT_EQ(good({"validate", "m"}).command, "validate") << "it asks no server";
+  EXPECT_EQ(good({"controller", "--config", "c"}).command, "controller");
+  EXPECT_EQ(good({"status", "--state", "f"}).state, "f") << "said nearer by";
+  EXPECT_EQ(good({"plan", "--config", "c"}).config, "c");
+}
+
+TEST_F(OptionsTest, TakesGlobalOptionsBeforeTheCommandToo) {
+  EXPECT_TRUE(good({"-o", "json", "status"}).json);
+  EXPECT_TRUE(good({"--output=json", "plan", "--manifests", "m"}).json);
+  EXPECT_FALSE(good({"-o", "json", "status", "-o", "text"}).json) << "the later one stands";
+  EXPECT_EQ(mistake({"-o", "json", "logs", "acme/dev"}),
+            "tidegate: --output: logs prints no JSON; leave it out\nRun `tidegate logs --help`.\n");
+  EXPECT_EQ(mistake({"-o", "xml", "status"}),
+            "tidegate: --output: xml not in {text,json}\nRun `tidegate status --help`.\n");
+}
+
+TEST_F(OptionsTest, AStoreInPostgresqlIsNotSupportedYet) {
+  for (const std::string command : {"status", "plan", "retry"}) {
+    const std::string text = mistake({command, command == "retry" ? "a/b" : "--no-color", "--state",
+                                      "postgresql://localhost/tidegate"});
+    EXPECT_EQ(text,
+              "tidegate: --state: a store in PostgreSQL is not supported yet; name a file\n"
+              "Run `tidegate " +
+                  command + " --help`.\n");
+  }
+}
+
+TEST_F(OptionsTest, WhatReadsOrWritesManifestsIsToldWhich) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"plan"},
+                                                                 {"promote", "acme", "dev", "test"},
+                                                                 {"sync", "acme/test"},
+                                                                 {"wipe", "acme/test"},
+                                                                 {"rollback", "acme/test"}}) {
+    EXPECT_EQ(mistake(words),
+              "tidegate: --manifests: say which manifests: --manifests DIR or URL@REF, or --config "
+              "FILE\nRun `tidegate " +
+                  words[0] + " --help`.\n");
+  }
 }
 
 }  // namespace

@@ -56,12 +56,9 @@ int run_plan(const Options& options) {
   auto state = state_file(options);
   if (!secrets) return fail(secrets.error().message);
   if (!state) return fail(state.error().message);
-  std::vector<std::shared_ptr<const Site>> sites;
-  for (const auto& [name, site] : given->fleet.sites()) {
-    if (options.site.empty() || name == options.site) sites.push_back(site);
-  }
-  if (!options.site.empty() && sites.empty())
-    return fail("no manifest declares site \"" + options.site + "\"");
+  const auto& sites = given->sites;
+  if (!options.site.empty() && sites.empty() && given->broken_sites.empty())
+    return fail(no_such_site(given->fleet, options.site).message);
   Observer observer(*state, Secrets(*secrets));
   look_up_all(observer, sites);
   Reconciler reconciler(observer.driver(), observer.clock, observer.calendar);
@@ -77,12 +74,13 @@ int run_plan(const Options& options) {
                 << "\n";
     }
   }
+  for (const auto& site : given->broken_sites) planned.push_back(site.planned());
   if (options.json) {
-    std::cout << plan_json(planned) << "\n";
+    std::cout << plan_json(planned, given->problems) << "\n";
   } else {
     const Paint paint(options.color);
     for (const auto& p : planned) print_plan(std::cout, p, paint);
-    if (planned.empty()) std::cerr << "no site is declared\n";
+    if (planned.empty() && !given->broken) std::cerr << "no site is declared\n";
   }
   return exit_of(planned, given->broken);
 }

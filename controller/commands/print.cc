@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "reconcilers/diff.h"
+#include "reconcilers/plan_text.h"
 
 namespace tidegate {
 namespace {
@@ -38,6 +38,7 @@ void print_table(std::ostream& out, const std::vector<std::vector<std::string>>&
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
+      if (widths[i] == 0) continue;
       line += row[i];
       if (i + 1 < row.size()) line += std::string(widths[i] - width(row[i]) + 2, ' ');
     }
@@ -64,15 +65,12 @@ void print_plan(std::ostream& out, const PlannedSite& site, const Paint& paint) 
   std::vector<std::vector<std::string>> rows;
   for (const Step& s : site.plan->ready) {
     rows.push_back({std::string("  ") + paint.change(sign(s.actions, s.creates)), s.environment,
-                    describe(s.actions), paint.faint("because it " + s.because)});
-    if (s.because.starts_with("its ") || s.because.starts_with("the ") ||
-        s.because.starts_with("operation"))
-      rows.back()[3] = paint.faint("because " + s.because);
+                    describe(s.actions), paint.faint("because " + s.because)});
   }
   for (const Waiting& w : site.plan->waiting) {
-    rows.push_back({"  ·", w.environment,
-                    w.actions.empty() ? "waits" : describe(w.actions) + " waits",
-                    paint.faint(w.because + (w.until ? "; until " + to_rfc3339(*w.until) : ""))});
+    std::string what = describe(w.actions);
+    if (what.empty()) what = "–";
+    rows.push_back({"  ·", w.environment, what, paint.faint(waiting_text(w))});
   }
   for (const Hold& h : site.plan->held) {
     rows.push_back({"  " + paint.bad("!"), h.environment.empty() ? "(site)" : h.environment,
@@ -87,6 +85,26 @@ void print_plan(std::ostream& out, const PlannedSite& site, const Paint& paint) 
   }
   for (const auto& warning : site.plan->warnings)
     out << "  " << paint.change("warning: ") << warning << "\n";
+}
+
+std::string waiting_text(const Waiting& waiting) {
+  return "waits " + (waiting.until ? "until " + to_rfc3339(*waiting.until) + " " : "") +
+         waiting.because;
+}
+
+std::string actions_text(const OperationRecord& operation) { return join(operation.actions, ", "); }
+
+std::string lasting(Duration length) {
+  using namespace std::chrono;
+  const auto seconds = duration_cast<std::chrono::seconds>(length).count();
+  auto two = [](std::int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
+  if (seconds < 10) {
+    const auto tenths = std::max<std::int64_t>(length.count() / 100, 1);
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + "s";
+  }
+  if (seconds < 60) return std::to_string(seconds) + "s";
+  if (seconds < 3600) return std::to_string(seconds / 60) + "m " + two(seconds % 60) + "s";
+  return std::to_string(seconds / 3600) + "h " + two(seconds / 60 % 60) + "m";
 }
 
 std::string ago(Timestamp then, Timestamp now) {

@@ -26,7 +26,8 @@ class Paint {
   bool on_;
 };
 
-/// Columns as wide as their widest cell; the last one is not padded.
+/// Columns as wide as their widest cell; the last one is not padded, one that is empty in every row
+/// is left out.
 void print_table(std::ostream& out, const std::vector<std::vector<std::string>>& rows);
 
 /// "gold-live/office-hours holds: …", "gold-live/soaked allows: …".
@@ -37,5 +38,12 @@ void print_plan(std::ostream& out, const PlannedSite& site, const Paint& paint);
 
 /// "3m ago", "in 2h", for people.
 std::string ago(Timestamp then, Timestamp now);
+/// How long something took, to two digits or more: "0.4s", "12s", "3m 12s", "2h 05m".
+std::string lasting(Duration length);
+
+/// "promote, sync".
+std::string actions_text(const OperationRecord& operation);
+/// "waits until dev has proven 2222222".
+std::string waiting_text(const Waiting& waiting);
 
 }  // namespace tidegate

@@ -25,38 +25,59 @@ std::string content_text(const Json& content, Timestamp now) {
   auto one = [&](const char* part) -> std::string {
     const Json& stamp = content.at(part);
     if (!stamp.is_object()) return "–";
-    std::string text = stamp.at("source").get<std::string>();
+    const std::string source = stamp.at("source").get<std::string>();
+    std::string text = source;
     if (stamp.at("generation") != 0)
-      text += " #" + std::to_string(stamp.at("generation").get<std::uint64_t>());
+      text += " (generation " + std::to_string(stamp.at("generation").get<std::uint64_t>()) + ")";
     const auto taken = parse_rfc3339(text_or(stamp.at("takenAt"), ""));
-    if (taken && text != "keep") text += ", " + ago(*taken, now);
+    if (taken && source != "keep") text += ", " + ago(*taken, now);
     return text;
   };
   const std::string databases = one("databases"), files = one("files");
   return databases == files ? databases : "databases " + databases + "; files " + files;
 }
 
-/// The row's last columns: what goes on, what waits, and why.
-std::vector<std::string> story(const Json& e, const Paint& paint) {
+/// "promote, sync: update 40 %, for 12s".
+std::string running_text(const Json& operation, Timestamp now) {
+  std::string text;
+  for (const Json& action : operation.at("actions"))
+    text += (text.empty() ? "" : ", ") + action.get<std::string>();
+  text += ": " + operation.at("phase").get<std::string>();
+  if (operation.at("percent").is_number())
+    text += " " + std::to_string(operation.at("percent").get<int>()) + " %";
+  const auto started = parse_rfc3339(text_or(operation.at("startedAt"), ""));
+  return text + (started ? ", for " + lasting(now - *started) : "");
+}
+
+/// The last columns of one row or more: what goes on, what waits or is held, and why.
+std::vector<std::vector<std::string>> story(const Json& e, const Paint& paint, Timestamp now) {
   const Json& ready = e.at("conditions").at(0);
   const Json& operation = e.at("operation");
-  if (operation.is_object()) {
-    std::string text = operation.at("phase").get<std::string>();
-    if (operation.at("percent").is_number())
-      text += " " + std::to_string(operation.at("percent").get<int>()) + " %";
-    return {paint.change("working"), text};
-  }
-  std::string message = ready.at("message").get<std::string>();
-  for (const Json& hold : e.at("holds")) {
-    if (hold.at("opensAt").is_string())
-      message += "; opens " + hold.at("opensAt").get<std::string>();
-    break;
-  }
   const std::string reason = ready.at("reason").get<std::string>();
-  if (ready.at("status") == "True") return {paint.good(reason), message};
-  return {ready.at("status") == "Unknown" || !e.at("holds").empty() ? paint.bad(reason)
-                                                                    : paint.change(reason),
-          message};
+  const std::string message = ready.at("message").get<std::string>();
+  std::vector<std::vector<std::string>> out;
+  if (operation.is_object()) {
+    out.push_back({paint.change(reason), running_text(operation, now)});
+  } else if (ready.at("status") == "True") {
+    out.push_back({paint.good(reason), message});
+  } else if (ready.at("status") == "Unknown") {
+    out.push_back({paint.bad(reason), message});
+  } else if (reason == "Progressing" || reason == "Waiting") {
+    out.push_back({paint.change(reason), message});
+  }
+  for (const Json& hold : e.at("holds")) {
+    const std::string opens = text_or(hold.at("opensAt"), "");
+    out.push_back(
+        {paint.bad(hold.at("reason").get<std::string>()),
+         hold.at("message").get<std::string>() + (opens.empty() ? "" : "; opens " + opens)});
+  }
+  const std::string prefix = e.at("name").get<std::string>() + ": ";
+  for (const Json& warning : e.value("warnings", Json::array())) {
+    std::string text = warning.get<std::string>();
+    if (text.starts_with(prefix)) text.erase(0, prefix.size());
+    out.push_back({paint.change("warning"), text});
+  }
+  return out;
 }
 
 void print_site(std::ostream& out, const Json& site, const std::string& environment,
@@ -78,8 +99,11 @@ void print_site(std::ostream& out, const Json& site, const std::string& environm
     if (observed.at("drifted").get<bool>()) code += " (changed by hand)";
     std::vector<std::string> row{"  " + e.at("name").get<std::string>(), code,
                                  content_text(observed.at("content"), now)};
-    for (auto& cell : story(e, paint)) row.push_back(std::move(cell));
-    rows.push_back(std::move(row));
+    for (auto& cells : story(e, paint, now)) {
+      row.insert(row.end(), cells.begin(), cells.end());
+      rows.push_back(std::move(row));
+      row = {"", "", ""};
+    }
   }
   print_table(out, rows);
 }
@@ -91,8 +115,11 @@ int show(const Options& options, Store& store) {
   for (const auto& [site, text] : *statuses) {
     if (options.target.site.empty() || site == options.target.site) texts.push_back(text);
   }
-  if (!options.target.site.empty() && texts.empty())
-    return fail("nothing is known of site \"" + options.target.site + "\"");
+  if (!options.target.site.empty()) {
+    auto unknown = unknown_in(store, options.target);
+    if (!unknown) return fail(unknown.error().message);
+    if (*unknown) return fail(**unknown);
+  }
   auto revision = store.recall("revision");
   const std::string at = revision && *revision ? **revision : "";
   Json all = Json::parse(status_json(at, texts));
@@ -101,9 +128,6 @@ int show(const Options& options, Store& store) {
       Json kept = Json::array();
       for (Json& e : site.at("environments"))
         if (e.at("name") == options.target.environment) kept.push_back(e);
-      if (kept.empty())
-        return fail("site \"" + options.target.site + "\" has no environment \"" +
-                    options.target.environment + "\"");
       site["environments"] = kept;
     }
   }
@@ -131,6 +155,7 @@ int run_status(const Options& options) {
       if (::isatty(STDOUT_FILENO)) std::cout << "\033[H\033[2J";
       if (const int code = show(options, **store); code != exit_done) return code;
       std::cout << std::flush;
+      if (!std::cout) return exit_failed;
       std::this_thread::sleep_for(1s);
     }
   } catch (const Json::exception& e) {

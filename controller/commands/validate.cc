@@ -4,18 +4,26 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
+#include "controller/calendar/calendar.h"
 #include "controller/commands/input.h"
 #include "controller/commands/options.h"
 
 namespace tidegate {
 namespace {
 
+namespace fs = std::filesystem;
+
 Result<std::string> read_manifest_file(const std::string& path) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode))
+    return Error{ErrorKind::invalid, "\"" + path + "\" is neither a file nor a directory"};
   std::ifstream in(path, std::ios::binary);
   std::stringstream text;
   text << in.rdbuf();
@@ -24,24 +32,52 @@ Result<std::string> read_manifest_file(const std::string& path) {
   return text.str();
 }
 
-/// The files below each path, told as they were given.
-Result<std::vector<FileChange>> read_paths(const std::vector<std::string>& paths) {
-  std::vector<FileChange> out;
-  for (std::string path : paths) {
+struct Given {
+  std::vector<FileChange> files;
+  std::vector<Problem> warnings;
+};
+
+/// Gathers files below several paths, told as they were given; one given twice counts once.
+class Gathering {
+ public:
+  std::optional<Error> add(std::string path) {
     while (path.size() > 1 && path.back() == '/') path.pop_back();
-    struct stat facts {};
-    if (::stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode)) {
-      auto files = read_directory(path);
-      if (!files) return std::move(files.error());
-      for (auto& file : *files)
-        out.push_back({path == "." ? file.path : path + "/" + file.path, std::move(file.text)});
-      continue;
+    std::error_code ignored;
+    if (!fs::is_directory(path, ignored)) {
+      if (!is_new(path)) return std::nullopt;
+      auto text = read_manifest_file(path);
+      if (!text) return std::move(text.error());
+      given_.files.push_back({path, std::move(*text)});
+      return std::nullopt;
     }
-    auto file = read_manifest_file(path);
-    if (!file) return std::move(file.error());
-    out.push_back({path, std::move(*file)});
+    auto files = read_directory(path);
+    if (!files) return std::move(files.error());
+    if (files->empty())
+      given_.warnings.push_back(
+          {path, 1, 1, "", "no manifest (*.yaml, *.yml) lies below it", true});
+    for (auto& file : *files) {
+      const std::string name = path == "." ? file.path : path + "/" + file.path;
+      if (is_new(name)) given_.files.push_back({name, std::move(file.text)});
+    }
+    return std::nullopt;
   }
-  return out;
+  Given take() { return std::move(given_); }
+
+ private:
+  bool is_new(const std::string& path) {
+    std::error_code error;
+    const fs::path folder = fs::canonical(fs::absolute(path).parent_path(), error);
+    return seen_.insert(error ? fs::path(path) : folder / fs::path(path).filename()).second;
+  }
+  Given given_;
+  std::set<std::filesystem::path> seen_;
+};
+
+Result<Given> read_paths(const std::vector<std::string>& paths) {
+  Gathering gathering;
+  for (const std::string& path : paths)
+    if (auto error = gathering.add(path)) return std::move(*error);
+  return gathering.take();
 }
 
 void print_json(const std::vector<Problem>& problems, bool ok) {
@@ -62,10 +98,12 @@ void print_json(const std::vector<Problem>& problems, bool ok) {
 }  // namespace
 
 int run_validate(const Options& options) {
-  auto files = read_paths(options.paths);
-  if (!files) return fail(files.error().message);
-  const Fleet fleet = Fleet().with(*files, "", "");
-  const auto problems = fleet.problems();
+  auto given = read_paths(options.paths);
+  if (!given) return fail(given.error().message);
+  const auto& files = given->files;
+  const Fleet fleet = Fleet(known_zone).with(files, "", "");
+  auto problems = fleet.problems();
+  problems.insert(problems.begin(), given->warnings.begin(), given->warnings.end());
   bool ok = true;
   for (const auto& problem : problems) ok &= problem.warning;
   if (options.json) {
@@ -75,8 +113,8 @@ int run_validate(const Options& options) {
   }
   if (options.effective) {
     for (const auto& [name, site] : fleet.sites()) std::cout << effective_yaml(*site);
-  } else if (!options.json && ok) {
-    std::cerr << files->size() << (files->size() == 1 ? " file, " : " files, ")
+  } else if (!options.json && ok && !files.empty()) {
+    std::cerr << files.size() << (files.size() == 1 ? " file, " : " files, ")
               << fleet.sites().size()
               << (fleet.sites().size() == 1 ? " site: valid\n" : " sites: valid\n");
   }

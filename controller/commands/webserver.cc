@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <sstream>
 
 #include "controller/commands/input.h"
 #include "controller/commands/options.h"
@@ -13,6 +14,8 @@
 
 namespace tidegate {
 namespace {
+
+constexpr int retry_after_seconds = 5;
 
 struct Host {
   const Site& site;
@@ -101,7 +104,7 @@ void nginx(std::ostream& out, const Host& h) {
       << "    location @maintenance {\n"
       << "        internal;\n"
       << "        default_type text/html;\n"
-      << "        add_header Retry-After 5 always;\n"
+      << "        add_header Retry-After " << retry_after_seconds << " always;\n"
       << "        add_header Cache-Control no-store always;\n"
       << "        return 503 \"<!doctype html><title>Maintenance</title><p>We are back in a "
          "moment.</p>\\n\";\n"
@@ -141,7 +144,8 @@ void apache_host(std::ostream& out, const Host& h, const char* link, const Addre
     out << "    RewriteCond " << h.layout.maintenance() << " -f\n"
         << "    RewriteRule ^ - [R=503,L]\n"
         << "    ErrorDocument 503 \"This site is being updated. Please try again in a moment.\"\n"
-        << "    Header always set Retry-After 15 \"expr=%{REQUEST_STATUS} == 503\"\n";
+        << "    Header always set Retry-After " << retry_after_seconds
+        << " \"expr=%{REQUEST_STATUS} == 503\"\n";
   }
   out << "    RewriteRule \"(^|/)\\.(?!well-known/)\" - [R=404,L]\n";
   for (const auto& path : uploads(h))
@@ -217,39 +221,53 @@ void php_ini(std::ostream& out) {
       << ";   opcache.max_accelerated_files = 50000\n\n";
 }
 
+/// The same inside a web server's configuration, which stays one that can be included whole: as
+/// comments that make a pool file once the leading "# " is taken away.
+void pools_as_comments(std::ostream& out, const std::string& pools, const Target& target) {
+  const std::string slash = target.environment.empty() ? "" : "/" + target.environment;
+  const std::string dash = target.environment.empty() ? "" : "-" + target.environment;
+  out << "# ; --- PHP-FPM: what follows, without \"# \", is "
+         "/etc/php/8.2/fpm/pool.d/tidegate-"
+      << target.site << dash << ".conf; so prints it:\n"
+      << "# ; ---   tidegate webserver " << target.site << slash << " --for php-fpm\n";
+  std::istringstream lines(pools);
+  for (std::string line; std::getline(lines, line);)
+    out << (line.empty() ? "#" : "# " + line) << "\n";
+}
+
 }  // namespace
 
-int run_webserver(const Options& options) {
+int run_webserver(const Options& asked) {
+  const auto found = with_manifests(asked);
+  if (!found) return exit_usage;
+  const Options& options = *found;
   auto given = given_fleet(options);
   if (!given) return fail(given.error().message);
   const auto site = given->fleet.find(options.target.site);
-  if (!site) return fail("no manifest declares site \"" + options.target.site + "\"");
-  bool any = false;
+  if (!site) return fail(no_such_site(given->fleet, options.target.site).message);
+  std::ostringstream hosts, pools;
   for (const auto& stage : site->stages) {
     const Environment* e = site->find(stage);
     if (!e || !e->driver ||
         (!options.target.environment.empty() && e->name != options.target.environment))
       continue;
     const Host host{*site, *e, layout_of(*site, *e), options.sockets, options.temporaries};
-    if (options.webserver == "php-fpm") {
-      if (!any) php_ini(std::cout);
-      any = true;
-      pool(std::cout, host);
-      continue;
-    }
-    any = true;
-    if (e->url.empty()) {
-      std::cout << "# " << site->name << "/" << e->name << " has no url\n";
-      continue;
-    }
-    options.webserver == "nginx" ? nginx(std::cout, host) : apache(std::cout, host);
+    if (pools.view().empty()) php_ini(pools);
+    pool(pools, host);
+    if (e->url.empty())
+      hosts << "# " << site->name << "/" << e->name << " has no url\n";
+    else
+      options.webserver == "nginx" ? nginx(hosts, host) : apache(hosts, host);
   }
-  if (!any)
+  if (pools.view().empty())
     return fail("site \"" + site->name + "\" declares no environment \"" +
                 options.target.environment + "\"");
-  if (options.webserver != "php-fpm") {
-    std::cerr << "The PHP-FPM pools: tidegate webserver " << site->name << " --for php-fpm\n";
+  if (options.webserver == "php-fpm") {
+    std::cout << pools.view();
+    return exit_done;
   }
+  std::cout << hosts.view();
+  pools_as_comments(std::cout, pools.str(), options.target);
   return exit_done;
 }
 

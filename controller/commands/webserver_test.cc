@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 
 #include "controller/commands/options.h"
 #include "controller/git/test_repository.h"
@@ -60,6 +61,11 @@ class WebserverTest : public testing::Test {
     told = testing::internal::GetCapturedStderr();
     return testing::internal::GetCapturedStdout();
   }
+  /// Without the pools.
+  std::string hosts(const std::string& environment, const std::string& kind) {
+    const std::string all = printed(environment, kind);
+    return all.substr(0, all.find("# ; --- PHP-FPM"));
+  }
   /// Runs a server's own check of a configuration, when the server is installed.
   void expect_read(const std::string& program, const std::string& arguments,
                    const std::string& text) {
@@ -71,12 +77,19 @@ class WebserverTest : public testing::Test {
       ADD_FAILURE() << refused.what() << "\n" << text;
     }
   }
+  /// An ordinary user may not make nginx's default ones.
+  std::string own_folders() const {
+    std::string text;
+    for (const char* name : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
+      text += std::string(name) + "_temp_path " + (directory / name) + ";\n";
+    return text;
+  }
   TemporaryDirectory directory;
   std::string told;
 };
 
 TEST_F(WebserverTest, PrintsNginxHostsForVisitorsAndForThePreview) {
-  EXPECT_EQ(printed("test", "nginx"), R"nginx(# acme/test: visitors
+  EXPECT_EQ(hosts("test", "nginx"), R"nginx(# acme/test: visitors
 server {
     listen 8080;
     server_name test.acme.example;
@@ -134,7 +147,25 @@ server {
     }
 }
 )nginx");
-  EXPECT_EQ(told, "The PHP-FPM pools: tidegate webserver acme --for php-fpm\n");
+  EXPECT_EQ(told, "");
+}
+
+TEST_F(WebserverTest, PrintsThePoolsTooAsCommentsThatMakeAFile) {
+  const std::string pools = printed("test", "php-fpm");
+  for (const char* kind : {"nginx", "apache"}) {
+    const std::string all = printed("test", kind);
+    std::istringstream lines(all.substr(hosts("test", kind).size()));
+    std::string bare;
+    for (std::string line; std::getline(lines, line);) {
+      ASSERT_EQ(line.substr(0, line.size() > 1 ? 2 : 1), line.size() > 1 ? "# " : "#");
+      bare += (line.size() > 1 ? line.substr(2) : "") + "\n";
+    }
+    EXPECT_EQ(bare,
+              "; --- PHP-FPM: what follows, without \"# \", is "
+              "/etc/php/8.2/fpm/pool.d/tidegate-acme-test.conf; so prints it:\n"
+              "; ---   tidegate webserver acme/test --for php-fpm\n" +
+                  pools);
+  }
 }
 
 TEST_F(WebserverTest, PrintsWhatHttpsNeeds) {
@@ -159,7 +190,7 @@ TEST_F(WebserverTest, PrintsWhatHttpsNeeds) {
 }
 
 TEST_F(WebserverTest, PrintsApacheHostsForVisitorsAndForThePreview) {
-  EXPECT_EQ(printed("test", "apache"),
+  EXPECT_EQ(hosts("test", "apache"),
             R"apache(# acme/test; needs: a2enmod rewrite headers proxy_fcgi
 # and in ports.conf: Listen 8080
 <VirtualHost *:8080>
@@ -174,7 +205,7 @@ TEST_F(WebserverTest, PrintsApacheHostsForVisitorsAndForThePreview) {
     RewriteCond /srv/sites/acme/test/maintenance -f
     RewriteRule ^ - [R=503,L]
     ErrorDocument 503 "This site is being updated. Please try again in a moment."
-    Header always set Retry-After 15 "expr=%{REQUEST_STATUS} == 503"
+    Header always set Retry-After 5 "expr=%{REQUEST_STATUS} == 503"
     RewriteRule "(^|/)\.(?!well-known/)" - [R=404,L]
     RewriteRule "^/files/.*\.(php|phtml|phar)$" - [R=404,L]
     # The pool resolves the link of its own release (cgi.fix_pathinfo, realpath) for each request.
@@ -244,7 +275,7 @@ php_admin_value[disable_functions] = exec,passthru,shell_exec,system,proc_open,p
 }
 
 TEST_F(WebserverTest, SaysWhatItHasNothingToPrintFor) {
-  EXPECT_EQ(printed("dev", "nginx"), "# acme/dev has no url\n");
+  EXPECT_EQ(hosts("dev", "nginx"), "# acme/dev has no url\n");
   EXPECT_EQ(printed("prod", "nginx", exit_failed), "");
   EXPECT_EQ(told, "tidegate: site \"acme\" declares no environment \"prod\"\n");
 }
@@ -252,7 +283,7 @@ TEST_F(WebserverTest, SaysWhatItHasNothingToPrintFor) {
 TEST_F(WebserverTest, NginxReadsIt) {
   expect_read("/usr/sbin/nginx", "-t -q -e /dev/null -p " + directory.path() + " -c",
               "pid " + (directory / "pid") + ";\nevents {}\nhttp {\naccess_log off;\n" +
-                  printed("test", "nginx") + "}\n");
+                  own_folders() + printed("test", "nginx") + "}\n");
 }
 
 TEST_F(WebserverTest, ApacheReadsIt) {

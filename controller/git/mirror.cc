@@ -213,6 +213,26 @@ Result<bool> Mirror::refresh() {
   return answer->changed;
 }
 
+Mirror Mirror::in(const std::string& directory) const {
+  Mirror out = *this;
+  out.directory_ = directory;
+  return out;
+}
+
+Result<void> Mirror::begin_with(const Mirror& other) const {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  for (const char* folder : {"/objects/info", "/objects/pack", "/refs"})
+    if (!failure) fs::create_directories(path() + folder, failure);
+  for (const char* file : {"/HEAD", "/config", "/packed-refs"})
+    if (!failure && fs::exists(other.path() + file, failure))
+      fs::copy_file(other.path() + file, path() + file, failure);
+  std::ofstream alternates(path() + "/objects/info/alternates");
+  alternates << other.path() << "/objects\n" << std::flush;
+  if (!failure && alternates) return {};
+  return Error{ErrorKind::transient, "make mirror \"" + path() + "\": " + failure.message()};
+}
+
 Result<GitRepository> Mirror::open() const {
   auto repository = GitRepository::open(path());
   if (!repository)

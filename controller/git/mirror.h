@@ -50,6 +50,12 @@ class Mirror {
   /// long.
   Result<bool> refresh();
 
+  /// The same repository mirrored in another directory.
+  Mirror in(const std::string& directory) const;
+  /// Begins this mirror, which is not there yet, with all that `other` holds, whose objects it goes
+  /// on to read where they are: what it fetches then is what is new.
+  Result<void> begin_with(const Mirror& other) const;
+
   /// The mirror itself, as last refreshed. invalid before the first refresh.
   Result<GitRepository> open() const;
   std::string path() const;

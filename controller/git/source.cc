@@ -31,11 +31,16 @@ Error unchanged(const std::string& cause) {
   return {ErrorKind::invalid, cause + "; nothing is changed"};
 }
 
+bool is_commit(const std::string& ref) {
+  return ref.size() == 40 && ref.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 std::optional<CommitId> find_head(const GitRepository& repository, const std::string& ref) {
   for (const char* prefix : {"refs/heads/", "refs/tags/", ""}) {
     if (*prefix == '\0' && !ref.starts_with("refs/")) break;
     if (auto commit = repository.resolve(prefix + ref)) return commit;
   }
+  if (is_commit(ref) && repository.has({ref})) return CommitId{ref};
   return std::nullopt;
 }
 
@@ -103,34 +108,10 @@ bool has_manifest(const std::string& folder, const std::vector<TrackedFile>& ent
   });
 }
 
-}  // namespace
-
-GitManifests::GitManifests(Mirror mirror, std::string ref, std::string path)
-    : mirror_(std::move(mirror)), ref_(std::move(ref)), path_(std::move(path)) {}
-
-Result<std::optional<Snapshot>> GitManifests::changed_since(const std::optional<CommitId>& since) {
-  const std::string source = "git repository \"" + mirror_.url() + "\"";
-  const auto folder = tree_path(path_);
-  if (!folder) return Error{ErrorKind::invalid, "\"" + path_ + "\" is no path inside a repository"};
-  if (auto refreshed = mirror_.refresh(); !refreshed) return std::move(refreshed.error());
-  auto repository = mirror_.open();
-  if (!repository) return std::move(repository.error());
-  const auto head = find_head(*repository, ref_);
-  if (!head) {
-    const auto references = repository->references();
-    if (references.empty()) return unchanged(source + " has no branch and no tag");
-    return unchanged(source + " has no branch or tag \"" + ref_ + "\" (" + names_of(references) +
-                     ")");
-  }
-  if (head == since) return std::optional<Snapshot>();
-  return snapshot_of(*repository, *head, *folder, since);
-}
-
-Result<std::optional<Snapshot>> GitManifests::snapshot_of(
-    const GitRepository& repository, const CommitId& head, const std::string& folder,
-    const std::optional<CommitId>& since) const {
-  const std::string commit =
-      "commit \"" + head.brief() + "\" of git repository \"" + mirror_.url() + "\"";
+Result<Snapshot> snapshot_of(const GitRepository& repository, const std::string& source,
+                             const CommitId& head, const std::string& folder,
+                             const std::optional<CommitId>& since) {
+  const std::string commit = "commit \"" + head.brief() + "\" of " + source;
   if (!repository.has_path(head, folder))
     return unchanged(commit + (folder.empty() ? " holds no file" : " has no \"" + folder + "\""));
   auto facts = repository.facts(head);
@@ -156,7 +137,37 @@ Result<std::optional<Snapshot>> GitManifests::snapshot_of(
   }
   if (auto error = add_changes(repository, folder, *entries, snapshot)) return std::move(*error);
   add_commits(repository, folder, since, snapshot);
-  return std::optional<Snapshot>(std::move(snapshot));
+  return snapshot;
+}
+
+}  // namespace
+
+GitManifests::GitManifests(Mirror mirror, std::string ref, std::string path)
+    : mirror_(std::move(mirror)), ref_(std::move(ref)), path_(std::move(path)) {}
+
+Result<std::optional<Snapshot>> GitManifests::changed_since(const std::optional<CommitId>& since) {
+  const std::string source = "git repository \"" + mirror_.url() + "\"";
+  const auto folder = tree_path(path_);
+  if (!folder) return Error{ErrorKind::invalid, "\"" + path_ + "\" is no path inside a repository"};
+  if (auto refreshed = mirror_.refresh(); !refreshed) return std::move(refreshed.error());
+  auto repository = mirror_.open();
+  if (!repository) return std::move(repository.error());
+  const auto head = find_head(*repository, ref_);
+  if (!head) {
+    const auto references = repository->references();
+    if (references.empty()) return unchanged(source + " has no branch and no tag");
+    return unchanged(source + " has no " + (is_commit(ref_) ? "commit" : "branch or tag") + " \"" +
+                     ref_ + "\" (" + names_of(references) + ")");
+  }
+  if (head == since) return std::optional<Snapshot>();
+  auto snapshot = snapshot_of(*repository, source, *head, *folder, since);
+  if (!snapshot) return std::move(snapshot.error());
+  return std::optional(std::move(*snapshot));
+}
+
+Result<Snapshot> manifests_at(const GitRepository& repository, const std::string& source,
+                              const CommitId& commit, const std::string& folder) {
+  return snapshot_of(repository, source, commit, folder, std::nullopt);
 }
 
 namespace {

@@ -34,9 +34,8 @@ struct Snapshot {
 
 class GitManifests {
  public:
-  /// `ref` is a branch or a tag by its short name (a branch wins) or a full name; `path` a folder,
-  /// "" or
-  /// "." the whole tree.
+  /// `ref` is a branch or a tag by its short name (a branch wins), a full name, or a commit's 40
+  /// hex digits; `path` a folder, "" or "." the whole tree.
   GitManifests(Mirror mirror, std::string ref, std::string path);
 
   /// Refreshes the mirror and says what changed since the commit given (nothing: since ever). No
@@ -47,13 +46,14 @@ class GitManifests {
   const Mirror& mirror() const { return mirror_; }
 
  private:
-  Result<std::optional<Snapshot>> snapshot_of(const GitRepository& repository, const CommitId& head,
-                                              const std::string& folder,
-                                              const std::optional<CommitId>& since) const;
-
   Mirror mirror_;
   std::string ref_, path_;
 };
+
+/// Every manifest below `folder` ("": everywhere) of a commit. Errors as changed_since, `source` is
+/// what they call the repository.
+Result<Snapshot> manifests_at(const GitRepository& repository, const std::string& source,
+                              const CommitId& commit, const std::string& folder);
 
 /// Every manifest below a plain directory, sorted by path. Links are followed while they stay below
 /// it; one that leaves it is invalid, naming it, as are a file that cannot be read and a missing

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <utility>
 
 #include "controller/git/handles.h"
@@ -277,7 +278,7 @@ Result<CommitId> commit_in_work_tree(const std::string& directory, const FileEdi
 }
 
 Result<CommitId> commit_on_branch(const std::string& directory, const std::string& branch,
-                                  const FileEdit& edit) {
+                                  const FileEdit& edit, const std::optional<CommitId>& start) {
   FileEdit whole = edit;
   const auto clone = open_clone_for(directory, whole);
   if (!clone) return clone.error();
@@ -294,13 +295,29 @@ Result<CommitId> commit_on_branch(const std::string& directory, const std::strin
     return commit_on_head(*clone, whole);
   if (existing && git_branch_is_checked_out(existing.get()) == 1)
     return invalid("branch \"" + branch + "\" is checked out in another work tree; commit there");
-  const git_oid base = *git_reference_target(existing ? existing.get() : head.get());
+  git_oid base = *git_reference_target(existing ? existing.get() : head.get());
+  if (!existing && start) from_hex(start->hex, base);
   const auto written = write_commit(repository, base, whole);
   if (!written) return written.error();
   if (auto error = move_branch(repository, reference, written->commit, existing ? &base : nullptr,
                                whole.message))
     return std::move(*error);
   return CommitId{to_hex(written->commit)};
+}
+
+Result<std::string> patch_of(const FileEdit& edit) {
+  use_libgit2();
+  git_patch* made = nullptr;
+  const std::string before = edit.before.value_or("");
+  const int code =
+      git_patch_from_buffers(&made, before.data(), before.size(), edit.path.c_str(),
+                             edit.text.data(), edit.text.size(), edit.path.c_str(), nullptr);
+  const std::unique_ptr<git_patch, decltype(&git_patch_free)> patch(made, git_patch_free);
+  git_buf text = GIT_BUF_INIT;
+  if (code < 0 || git_patch_to_buf(&text, patch.get()) < 0) return git_failed("compare the texts");
+  const std::string out(text.ptr, text.size);
+  git_buf_dispose(&text);
+  return out;
 }
 
 }  // namespace tidegate

@@ -33,9 +33,12 @@ Result<CommitId> commit_file(const std::string& repository_path, const CommitId&
 /// a merge under way.
 Result<CommitId> commit_in_work_tree(const std::string& directory, const FileEdit& edit);
 
-/// Commits on another branch of that repository, made from HEAD when it is new, without touching
-/// the work tree. The branch that is checked out: as commit_in_work_tree.
+/// Commits on another branch of that repository, made from `start` (nothing: HEAD) when it is new,
+/// without touching the work tree. The branch that is checked out: as commit_in_work_tree.
 Result<CommitId> commit_on_branch(const std::string& directory, const std::string& branch,
-                                  const FileEdit& edit);
+                                  const FileEdit& edit, const std::optional<CommitId>& start = {});
+
+/// The edit as `git apply` takes it; its path is the repository's.
+Result<std::string> patch_of(const FileEdit& edit);
 
 }  // namespace tidegate

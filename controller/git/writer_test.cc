@@ -170,6 +170,33 @@ TEST_F(WriterTest, CommitsOnAnotherBranchWithoutTouchingTheWorkTree) {
   EXPECT_EQ(tree.git("rev-list --count sync-live"), "3");
 }
 
+TEST_F(WriterTest, ANewBranchBeginsWhereItIsToldTo) {
+  tree.write("fleet/other.yaml", "later\n");
+  const CommitId second = tree.commit("second");
+  ASSERT_TRUE(commit_on_branch(fleet(), "early", edit(), first));
+  EXPECT_EQ(tree.git("rev-parse early^ main"), first.hex + "\n" + second.hex);
+}
+
+TEST_F(WriterTest, APatchIsWhatGitApplies) {
+  const std::vector<std::pair<std::string, std::string>> texts{
+      {"a\nb\n", "a\nc\n"},
+      {"a\r\nb", "a\r\nb\r\nc"},
+      {"a", "a\n"},
+      {"1\n2\n3\n4\n5\n6\n7\n8\n9\n", "0\n2\n3\n4\n5\n6\n7\n8\n0\n"}};
+  for (const std::string name : {"plain.yaml", "with space/é \"quoted\".yaml"}) {
+    for (const auto& [before, after] : texts) {
+      tree.write(name, before);
+      FileEdit change = edit(name);
+      change.before = before, change.text = after;
+      const auto patch = patch_of(change);
+      ASSERT_TRUE(patch) << patch.error().message;
+      write_file(directory / "patch", *patch);
+      tree.git("apply '" + (directory / "patch") + "'");
+      EXPECT_EQ(read_file(tree.path() + "/" + name), after) << *patch;
+    }
+  }
+}
+
 TEST_F(WriterTest, TheCheckedOutBranchIsCommittedWithItsWorkTree) {
   ASSERT_TRUE(commit_on_branch(fleet(), "main", edit()));
   EXPECT_EQ(tree.git("status --porcelain"), "");

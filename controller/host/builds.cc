@@ -78,7 +78,8 @@ Result<void> give_tree(const std::string& directory, unsigned uid, unsigned gid)
       return Error{ErrorKind::transient, "chown \"" + it->path().string() + "\" failed"};
     }
   }
-  if (::lchown(directory.c_str(), uid, gid) != 0) {
+  // Its group stays ours: the sandbox enters it before it becomes that user.
+  if (::lchown(directory.c_str(), uid, ::getegid()) != 0) {
     return Error{ErrorKind::transient, "chown \"" + directory + "\" failed"};
   }
   return {};
@@ -96,7 +97,7 @@ Result<Build> make(const Place& place, const CommitId& commit, const std::string
   }
   auto repository = place.services.repositories.open(place.site, mirrors_of(place.site));
   if (!repository) return std::move(repository.error());
-  if (auto made = make_directory(partial, 0755); !made) return std::move(made.error());
+  if (auto made = make_directory(partial, 0750); !made) return std::move(made.error());
   auto checkout = repository->check_out(commit, partial);
   if (!checkout) return std::move(checkout.error()).within("check out " + commit.brief());
   run.on_line("checked out " + commit.hex + ": " + std::to_string(checkout->files) + " files");
@@ -166,15 +167,20 @@ Result<Build> ensure_build(const Place& place, const CommitId& commit, CommandRu
   return make(place, commit, key, std::move(run));
 }
 
-Result<void> clear_builds(const EnvironmentLayout& layout, const std::set<std::string>& named) {
-  const std::string builds = layout.of_root().builds(layout.site);
+std::set<std::string> builds_there(const EnvironmentLayout& layout) {
   std::error_code error;
   std::set<std::string> keys;
-  for (const auto& entry : std::filesystem::directory_iterator(builds, error)) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(layout.of_root().builds(layout.site), error)) {
     const std::string name = entry.path().filename();
     keys.insert(name.substr(0, name.find('.')));
   }
-  for (const auto& key : keys) {
+  return keys;
+}
+
+Result<void> clear_builds(const EnvironmentLayout& layout, const std::set<std::string>& named) {
+  const std::string builds = layout.of_root().builds(layout.site);
+  for (const auto& key : builds_there(layout)) {
     if (named.contains(key)) continue;
     auto lock = EnvironmentLock::try_exclusive(builds + "/" + key + ".lock", "clearing away");
     if (!lock || !*lock) continue;  // It is being made or used.

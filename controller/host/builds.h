@@ -25,6 +25,9 @@ std::string build_manifest(const EnvironmentLayout& layout, const std::string& k
 /// lines go; its environment is replaced. One at a time makes the same build; others wait for it.
 Result<Build> ensure_build(const Place& place, const CommitId& commit, CommandRun run);
 
+/// The keys of everything there is of builds of the site, half-made ones too.
+std::set<std::string> builds_there(const EnvironmentLayout& layout);
+
 /// Removes builds of the site that are not in `named`, and what half-made ones left.
 Result<void> clear_builds(const EnvironmentLayout& layout, const std::set<std::string>& named);
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "controller/host/records.h"
 #include "controller/host/services.h"
 #include "reconcilers/driver.h"
 
@@ -29,11 +30,12 @@ class HostDriver : public Driver {
   /// take as long as reading every file's stat does.
   Result<bool> tend(const Site& site);
 
-  /// A command in the running release, as the site's own commands are run. Output goes to
-  /// `on_line`.
+  /// A command in the running release, as the site's own commands are run. Its lines go to
+  /// `on_line` too. `transient` when it was to end before it had.
   Result<int> execute(const Site& site, const std::string& environment,
                       const std::vector<std::string>& argv,
-                      const std::function<void(std::string_view)>& on_line);
+                      const std::function<void(std::string_view)>& on_line,
+                      const Conversation& with = {});
 
   /// Sites and environments that operations of this process work on now.
   std::set<std::string> running() const;
@@ -45,6 +47,8 @@ class HostDriver : public Driver {
   struct Pool;
   Result<void> launch(const Site& site, const Step& step, const Launch* launched);
   Result<void> begin(const Site& site, const Step& step);
+  Result<Journal> first_entry(const Site& site, const Environment& environment, const Step& step,
+                              const EnvironmentRecord& memory);
 
   HostServices services_;
   std::unique_ptr<Pool> pool_;

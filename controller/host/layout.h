@@ -40,6 +40,8 @@ struct EnvironmentLayout {
   std::string files(const std::string& content_id, const std::string& name) const {
     return content() + "/files-" + content_id + "/" + name;
   }
+  /// What people put where links to content were, kept for them.
+  std::string aside(const std::string& id) const { return directory() + "/aside/" + id; }
   std::string own() const { return directory() + "/.tidegate"; }
   std::string record() const { return own() + "/state.json"; }
   std::string journal() const { return own() + "/journal.json"; }

@@ -17,26 +17,72 @@ bool exists(const std::string& path) {
   return ::lstat(path.c_str(), &facts) == 0;
 }
 
-std::string missing_content(const ReleaseRecord& release) {
-  for (const auto& [part, set] : release.content) {
-    for (const auto& [name, where] : set.items) {
-      if (!where.starts_with('/') || exists(where)) continue;  // A database's name is no path.
-      return std::string(part == Part::databases ? "database \"" : "files \"") + name + "\" at \"" +
-             where + "\" is not there; bring it back";
-    }
-  }
-  return "";
+/// A server that does not answer says nothing.
+bool is_there(Engines& engines, const HostDriverSpec& driver, const std::string& where) {
+  if (where.starts_with('/')) return exists(where);
+  if (!driver.mariadb) return true;
+  auto engine = engines.of(driver, Engine::mariadb);
+  if (!engine) return true;
+  const auto there = (*engine)->exists(where);
+  return !there || *there;
 }
 
-std::string why_gone(const EnvironmentLayout& layout,
+/// What a recorded item is listed as: a SQLite database lies in a directory of its own.
+std::string item_path(Part part, const std::string& where) {
+  const bool file = part == Part::databases && where.starts_with('/');
+  return file ? std::filesystem::path(where).parent_path().string() : where;
+}
+
+/// Content that lies where an environment is not: an earlier one's, in order.
+std::set<std::string> content_left(Engines& engines, const HostDriverSpec& driver,
+                                   const EnvironmentLayout& layout) {
+  std::set<std::string> left;
+  std::error_code error;
+  for (const auto& set : std::filesystem::directory_iterator(layout.content(), error)) {
+    const std::string name = set.path().filename();
+    if (!name.starts_with("databases-") && !name.starts_with("files-")) continue;
+    for (const auto& item : std::filesystem::directory_iterator(set.path(), error))
+      left.insert(item.path());
+  }
+  if (!driver.mariadb) return left;
+  auto engine = engines.of(driver, Engine::mariadb);
+  if (!engine) return left;
+  auto listed = (*engine)->list(layout.site, layout.environment);
+  if (listed) left.insert(listed->begin(), listed->end());
+  return left;
+}
+
+/// Why an environment that runs nothing is not simply a new one.
+std::string why_not_new(Engines& engines, const HostDriverSpec& driver,
+                        const EnvironmentLayout& layout,
+                        const std::optional<EnvironmentRecord>& record) {
+  const std::string note = layout.of_root().registered(layout.site, layout.environment);
+  const bool noted = exists(note);
+  auto left = content_left(engines, driver, layout);
+  if (record) {  // What a creation that failed leaves waits to be cleared away.
+    for (const auto& retired : record->retired) {
+      for (const auto& [part, set] : retired.content) {
+        for (const auto& [name, where] : set.items) left.erase(item_path(part, where));
+      }
+    }
+  }
+  std::string names;
+  for (const auto& where : left) names += (names.empty() ? "\"" : ", \"") + where + "\"";
+  if (!names.empty()) {
+    return "\"" + layout.directory() + "\" runs nothing, but holds content: " + names +
+           "; bring back its releases, .tidegate and current, or move that content away" +
+           (noted ? " and remove \"" + note + "\"" : "") + " to have it created anew";
+  }
+  if (!noted) return "";
+  return "\"" + layout.directory() + "\" lost what it held; bring it back, or remove \"" + note +
+         "\" to have it created anew";
+}
+
+std::string why_gone(Engines& engines, const HostDriverSpec& driver, const Site& site,
+                     const EnvironmentLayout& layout,
                      const std::optional<EnvironmentRecord>& record,
                      const std::optional<std::string>& link) {
-  if (!record || record->current.empty()) {
-    if (!exists(layout.of_root().registered(layout.site, layout.environment))) return "";
-    return "\"" + layout.directory() + "\" lost what it held; bring it back, or remove \"" +
-           layout.of_root().registered(layout.site, layout.environment) +
-           "\" to have it created anew";
-  }
+  if (!record || record->current.empty()) return why_not_new(engines, driver, layout, record);
   if (!link)
     return "\"" + layout.current() + "\" is not there; point it at releases/" + record->current +
            " again";
@@ -47,7 +93,7 @@ std::string why_gone(const EnvironmentLayout& layout,
   }
   if (!exists(layout.release(id)))
     return "release \"" + layout.release(id) + "\" is not there; bring it back";
-  return missing_content(record->releases.at(id));
+  return missing_content(engines, driver, site, record->releases.at(id));
 }
 
 void fill_content(ObservedEnvironment& out, const EnvironmentRecord& record,
@@ -108,30 +154,45 @@ Result<std::optional<Operation>> operation_in(const EnvironmentLayout& layout) {
   return std::optional(out);
 }
 
-Result<ObservedEnvironment> observe_environment(const HostServices& services, const Site& site,
-                                                const EnvironmentLayout& layout,
+/// What stays true of an environment whatever became of the rest of it.
+void fill_memory(ObservedEnvironment& out, const EnvironmentRecord& record) {
+  out.failures = record.failures;
+  out.launched = record.launched;
+  out.took_over = record.took_over;
+  out.grants_used = record.grants_used;
+  for (const CommitId& commit : record.proven) {
+    auto proof = record.proofs.find(commit);
+    Proof& seen = out.proven[commit] = proof == record.proofs.end() ? Proof{} : proof->second;
+    seen.turn = out.proven.size();
+  }
+  out.last_proven = record.last_proven;
+}
+
+/// `declared`: as the manifests have it; null when they do not speak of it.
+Result<ObservedEnvironment> observe_environment(const HostServices& services, Engines& engines,
+                                                const Site& site, const EnvironmentLayout& layout,
+                                                const HostDriverSpec& driver,
                                                 const Environment* declared) {
   ObservedEnvironment out;
   out.gone = root_problem(services.roots, layout.root);
   if (!out.gone.empty()) return out;
-  auto record = known_record(layout);
-  if (!record) return std::move(record.error());
-  auto link = read_link(layout.current());
-  if (!link) {
-    out.gone = link.error().message;
+  // What a person must mend holds this environment alone; what may heal is looked at again soon.
+  const auto gone = [&out](Error error) -> Result<ObservedEnvironment> {
+    if (error.kind != ErrorKind::invalid) return error;
+    out.gone = std::move(error.message);
     return out;
-  }
+  };
+  auto record = known_record(layout);
+  if (!record) return gone(std::move(record.error()));
+  if (*record) fill_memory(out, **record);
+  auto link = read_link(layout.current());
+  if (!link) return gone(std::move(link.error()));
   auto operation = operation_in(layout);
-  if (!operation) return std::move(operation.error());
+  if (!operation) return gone(std::move(operation.error()));
   out.operation = *operation;
-  if (*record) {
-    out.failures = (*record)->failures;
-    out.launched = (*record)->launched;
-    out.took_over = (*record)->took_over;
-    out.grants_used = (*record)->grants_used;
-  }
   // While an operation is under way the link may be ahead of the record.
-  if (!out.operation || out.operation->as_source) out.gone = why_gone(layout, *record, *link);
+  if (!out.operation || out.operation->as_source)
+    out.gone = why_gone(engines, driver, site, layout, *record, *link);
   if (declared) {
     auto inputs = inputs_digest(site, *declared, services.secrets);
     if (inputs)
@@ -155,12 +216,6 @@ Result<ObservedEnvironment> observe_environment(const HostServices& services, co
   out.healthy = current.healthy;
   out.drifted = r.drift.has_value();
   out.updated_since = r.updated_since;
-  for (const CommitId& commit : r.proven) {
-    auto proof = r.proofs.find(commit);
-    Proof& seen = out.proven[commit] = proof == r.proofs.end() ? Proof{} : proof->second;
-    seen.turn = out.proven.size();
-  }
-  out.last_proven = r.last_proven;
   out.ran_on = r.ran_on;
   fill_content(out, r, current);
   fill_kept(out, r);
@@ -215,17 +270,21 @@ void observe_hotfixes(const HostServices& services, const Site& site, ObservedSi
 }
 
 /// Environments that are there though no manifest speaks of them any more: a launch recorded in one
-/// still counts.
-Result<void> observe_undeclared(const HostServices& services, const Site& site, ObservedSite& out) {
-  std::set<std::string> roots;
-  for (const auto& [name, environment] : site.environments) roots.insert(environment.driver->root);
-  for (const auto& root : roots) {
+/// still counts, and an operation that was interrupted in one is still to be taken up.
+Result<void> observe_undeclared(const HostServices& services, Engines& engines, const Site& site,
+                                ObservedSite& out) {
+  std::map<std::string, const HostDriverSpec*> roots;
+  for (const auto& [name, environment] : site.environments)
+    roots.emplace(environment.driver->root, environment.driver.get());
+  for (const auto& [root, driver] : roots) {
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(root + "/" + site.name, error)) {
       const std::string name = entry.path().filename();
       const EnvironmentLayout layout{root, site.name, name};
-      if (site.environments.contains(name) || !exists(layout.record())) continue;
-      auto seen = observe_environment(services, site, layout, nullptr);
+      if (site.environments.contains(name)) continue;
+      if (!exists(layout.record()) && !exists(layout.journal()) && !exists(layout.current()))
+        continue;
+      auto seen = observe_environment(services, engines, site, layout, *driver, nullptr);
       if (!seen) return std::move(seen.error()).within(name);
       out.environments[name] = std::move(*seen);
     }
@@ -241,16 +300,54 @@ Result<std::optional<EnvironmentRecord>> known_record(const EnvironmentLayout& l
   return rebuild_record(layout);
 }
 
-Result<ObservedSite> observe_site(const HostServices& services, const Site& site) {
+Result<bool> follow_link(const EnvironmentLayout& layout, EnvironmentRecord& record) {
+  auto link = read_link(layout.current());
+  if (!link) return std::move(link.error());
+  const auto moved = std::ranges::find_if(
+      record.kept, [&](const std::string& id) { return *link && **link == "releases/" + id; });
+  if (moved == record.kept.end()) return false;
+  std::swap(*moved, record.current);
+  return true;
+}
+
+std::string missing_content(Engines& engines, const HostDriverSpec& driver, const Site& site,
+                            const ReleaseRecord& release) {
+  for (const auto& [part, set] : release.content) {
+    for (const auto& [name, where] : set.items) {
+      if (!declares(site, part, name) || is_there(engines, driver, where)) continue;
+      return std::string(part == Part::databases ? "database \"" : "files \"") + name + "\" at \"" +
+             where + "\" is not there; bring it back";
+    }
+  }
+  return "";
+}
+
+std::optional<Environment> let_go_environment(const Site& site, const std::string& name) {
+  for (const auto& [other, environment] : site.environments) {
+    if (!environment.driver) continue;
+    const EnvironmentLayout layout{environment.driver->root, site.name, name};
+    if (!exists(layout.journal())) continue;
+    Environment out;
+    out.name = name;
+    out.driver = environment.driver;
+    return out;
+  }
+  return std::nullopt;
+}
+
+Result<ObservedSite> observe_site(const HostServices& services, Engines& engines,
+                                  const Site& site) {
   ObservedSite out;
   for (const auto& [name, environment] : site.environments) {
     if (!environment.driver)
       return Error{ErrorKind::invalid, "the driver of " + name + " is not defined by any document"};
-    auto seen = observe_environment(services, site, layout_of(site, environment), &environment);
+    auto seen = observe_environment(services, engines, site, layout_of(site, environment),
+                                    *environment.driver, &environment);
     if (!seen) return std::move(seen.error()).within(name);
     out.environments[name] = std::move(*seen);
   }
-  if (auto rest = observe_undeclared(services, site, out); !rest) return std::move(rest.error());
+  if (auto rest = observe_undeclared(services, engines, site, out); !rest)
+    return std::move(rest.error());
   if (!site.environments.empty()) observe_code(services, site, out);
   observe_hotfixes(services, site, out);
   observe_signatures(services, site, out);

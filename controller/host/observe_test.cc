@@ -78,20 +78,14 @@ TEST_F(ObserveTest, ALostMemoryStillKnowsThatItWasLaunched) {
 }
 
 TEST_F(ObserveTest, SaysWhichRecordIsDamagedAndHowToMendIt) {
-  const auto site = host.site();
-  host.observe();
   for (const std::string& text :
        {std::string("{"), std::string("[]"), std::string("{\"current\": 1}"), std::string("")}) {
+    SCOPED_TRACE(text);
     write_file(layout.record(), text);
-    auto seen = host.driver->observe(*site);
-    ASSERT_FALSE(seen) << text;
-    EXPECT_EQ(seen.error().kind, ErrorKind::invalid);
-    EXPECT_TRUE(
-        seen.error().message.starts_with("dev: damaged record \"" + layout.record() + "\": "))
-        << seen.error().message;
-    EXPECT_TRUE(
-        seen.error().message.ends_with("; move it away to have it rebuilt from the releases"))
-        << seen.error().message;
+    const std::string gone = host.seen("dev").gone;
+    EXPECT_TRUE(gone.starts_with("damaged record \"" + layout.record() + "\": ")) << gone;
+    EXPECT_TRUE(gone.ends_with("; move it away to have it rebuilt from the releases")) << gone;
+    expect_gone(gone);
   }
   std::filesystem::rename(layout.record(), host.directory / "away");
   EXPECT_TRUE(host.plan().converged());
@@ -101,20 +95,51 @@ TEST_F(ObserveTest, TakesARecordThatNamesAReleaseItDoesNotKnowForDamaged) {
   auto record = host.record("dev");
   record.kept.push_back("77");
   ASSERT_TRUE(write_record(layout, record));
-  EXPECT_FALSE(host.driver->observe(*host.site()));
+  EXPECT_TRUE(host.seen("dev").gone.starts_with("damaged record "));
   record.kept.pop_back();
   record.current = "78";
   ASSERT_TRUE(write_record(layout, record));
-  EXPECT_FALSE(host.driver->observe(*host.site()));
+  EXPECT_TRUE(host.seen("dev").gone.starts_with("damaged record "));
 }
 
-TEST_F(ObserveTest, ADamagedJournalStopsEverythingAndSaysSo) {
+TEST_F(ObserveTest, ADamagedJournalHoldsItsEnvironmentAsTargetAndAsSourceAndNoOther) {
+  host.environments["test"] = "code: {from: dev}, content: {source: dev, generation: 1}";
+  host.succeed("test");
+  host.environments["live"] = "code: {commit: " + second.hex + "}";
+  host.environments["test"] = "code: {from: dev}, content: {source: dev, generation: 2}";
+  const Step sync = host.step("test");
   write_file(layout.journal(), "{\"operation\": ");
-  auto seen = host.driver->observe(*host.site());
-  ASSERT_FALSE(seen);
+  const std::string gone = host.seen("dev").gone;
+  EXPECT_TRUE(gone.starts_with("damaged record \"" + layout.journal() + "\": ")) << gone;
   EXPECT_TRUE(
-      seen.error().message.starts_with("dev: damaged record \"" + layout.journal() + "\": "))
-      << seen.error().message;
+      gone.ends_with("; nothing is done here until it is put back, or removed (with "
+                     "\"maintenance\" and \"next\", where they are left) once \"current\" "
+                     "shows what it should"))
+      << gone;
+  EXPECT_EQ(gone.find('\n'), std::string::npos);
+  const Plan plan = host.plan();
+  ASSERT_FALSE(plan.held.empty());
+  EXPECT_EQ(plan.held[0], (Hold{"dev", "EnvironmentGone", gone, {}}));
+  ASSERT_EQ(plan.ready.size(), 1u);
+  EXPECT_EQ(plan.ready[0].environment, "live");
+  EXPECT_FALSE(host.driver->start(*host.site(), sync));
+  host.succeed("live");
+  EXPECT_EQ(host.page("live"), "second\n") << "dev's proof still counts";
+  std::filesystem::remove(layout.journal());
+  host.succeed("test");
+  EXPECT_TRUE(host.plan().converged());
+}
+
+TEST_F(ObserveTest, StartsNoCopyFromWhatAnInterruptedOperationLeft) {
+  host.environments["test"] = "code: {from: dev}, content: {source: dev, generation: 1}";
+  const Step sync = host.step("test");
+  Journal journal;
+  journal.operation = "op-1";
+  ASSERT_TRUE(write_journal(layout, journal));
+  const auto started = host.driver->start(*host.site(), sync);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().kind, ErrorKind::transient);
+  EXPECT_EQ(started.error().message, "an interrupted operation on dev comes first");
 }
 
 TEST_F(ObserveTest, FollowsALinkThatWasMovedByHandToAKeptRelease) {
@@ -135,6 +160,23 @@ TEST_F(ObserveTest, AStepThatFailsGoesBackToTheReleaseAPersonHadChosen) {
   EXPECT_EQ(host.page("dev"), "first\n");
   EXPECT_EQ(host.record("dev").current, "1");
   EXPECT_EQ(host.record("dev").kept, std::vector<std::string>{"2"});
+}
+
+TEST_F(ObserveTest, CopiesFromTheReleaseAPersonHadChosenAndRunsCommandsInIt) {
+  const std::string shared = host.uploads("dev");
+  host.environments["dev"] = "code: {branch: main}, content: {source: empty, generation: 1}";
+  host.succeed("dev");
+  ASSERT_NE(host.uploads("dev"), shared);
+  write_file(shared + "/chosen", "");
+  ASSERT_TRUE(point_link(layout.current(), "releases/2"));
+  std::vector<std::string> lines;
+  ASSERT_TRUE(host.driver->execute(*host.site(), "dev", {"ls", "web/uploads"},
+                                   [&](std::string_view line) { lines.emplace_back(line); }));
+  EXPECT_EQ(lines, std::vector<std::string>{"chosen"});
+  host.environments["dev"] = "code: {branch: main}";
+  host.environments["test"] = "code: {from: dev}, content: {source: dev, generation: 1}";
+  host.succeed("test");
+  EXPECT_TRUE(std::filesystem::exists(host.uploads("test") + "/chosen"));
 }
 
 TEST_F(ObserveTest, DistrustsALinkToWhatItDidNotMake) {

@@ -5,23 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <utility>
 
+#include "controller/host/drift.h"
 #include "controller/host/files/durable.h"
 #include "controller/host/files/remove.h"
+#include "reconcilers/diff.h"
 #include "reconcilers/policies.h"
 
 namespace tidegate {
-namespace {
-
-Result<void> remove_file(const std::string& path) {
-  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
-  return Error{ErrorKind::transient, "remove \"" + path + "\": " + std::strerror(errno)};
-}
-
-}  // namespace
 
 bool has_switched(const EnvironmentLayout& layout, const Journal& journal) {
   auto link = read_link(layout.current());
@@ -74,7 +65,7 @@ Result<void> HostOperation::ask_gate() {
   if (!place_.services.gate) return {};
   auto refusal = place_.services.gate(place_.site, step_, journal_.operation);
   if (!refusal) return {};
-  held_ = refusal->hold;
+  blameless_ = refusal->forbidden;
   return Error{ErrorKind::transient, refusal->message};
 }
 
@@ -92,8 +83,12 @@ Result<void> HostOperation::switch_over() {
     return r;
   switched_ = true;
   say("switched to release " + journal_.prepared.id);
-  if (auto r = remove_file(place_.layout.maintenance()); !r) return r;
-  return remove_file(place_.layout.next());
+  return let_visitors_in();
+}
+
+Result<void> HostOperation::let_visitors_in() {
+  if (auto r = remove_durably(place_.layout.maintenance()); !r) return r;
+  return remove_durably(place_.layout.next());
 }
 
 Result<void> HostOperation::after_switch() {
@@ -112,6 +107,7 @@ Result<void> HostOperation::after_switch() {
 
 void HostOperation::give_up(const Error& error) {
   say(error.message);
+  if (fails_content()) journal_.digest = step_.content_digest;
   const bool stays = switched_ && error.kind == ErrorKind::site && !place_.environment.rollback;
   if (stays) {
     record_failure(error);
@@ -142,7 +138,7 @@ void HostOperation::end_failed(const Error& error) {
     if (auto written = write_record(place_.layout, record_); !written) say(written.error().message);
     return end("", "undoing failed and is tried again: " + undone.error().message);
   }
-  if (!held_ && !stopped()) record_failure(error);
+  if (!blameless_ && !stopped()) record_failure(error);
   std::erase_if(record_.failures,
                 [](const Failure& f) { return f.digest.starts_with("recover "); });
   record_.last_release = std::max<std::uint64_t>(
@@ -152,17 +148,28 @@ void HostOperation::end_failed(const Error& error) {
     return end("", written.error().message);
   }
   if (auto removed = remove_journal(place_.layout); !removed) say(removed.error().message);
-  end(held_ || stopped() ? "undone" : "failed", error.message);
+  end(blameless_ || stopped() ? "undone" : "failed", error.message);
+}
+
+/// Before it came to the code's own commands: the code may go on without this content.
+bool HostOperation::fails_content() const {
+  static const std::set<std::string> phases{"content", "afterCopy", "install"};
+  return !step_.content_digest.empty() && phases.contains(journal_.phase);
 }
 
 void HostOperation::record_failure(const Error& error) {
-  const bool sites = error.kind == ErrorKind::site;
-  auto it = std::ranges::find(record_.failures, journal_.digest, &Failure::digest);
-  const int attempts = it == record_.failures.end() ? 1 : it->attempts + 1;
-  if (it != record_.failures.end()) record_.failures.erase(it);
-  std::erase_if(record_.failures, [](const Failure& f) { return !f.quarantined; });
-  record_.failures.push_back(
-      {journal_.digest, sites, error.message, place_.services.clock.now(), attempts});
+  Failure made{journal_.digest, error.kind == ErrorKind::site, error.message,
+               place_.services.clock.now(), 1};
+  auto it = std::ranges::find(record_.failures, made.digest, &Failure::digest);
+  if (it != record_.failures.end()) made.attempts += it->attempts;
+  std::erase_if(record_.failures, [&](const Failure& f) {
+    if (f.digest == made.digest) return true;
+    // A person lifted both; of what infrastructure failed, the last of code and of content count.
+    if (journal_.asked && (f.digest == step_.digest || f.digest == step_.content_digest))
+      return true;
+    return !f.quarantined && is_of_content(f) == is_of_content(made);
+  });
+  record_.failures.push_back(std::move(made));
   if (record_.failures.size() > failures_max) record_.failures.erase(record_.failures.begin());
 }
 
@@ -175,9 +182,9 @@ void HostOperation::end(const std::string& result, const std::string& message) {
 void HostOperation::keep_and_retire(const std::string& id) {
   const Timestamp now = place_.services.clock.now();
   auto retire = [&](const std::string& old) {
+    record_.retired.push_back({old, now, record_.releases[old].content});
     record_.releases.erase(old);
     std::erase(record_.kept, old);
-    record_.retired.push_back({old, now});
   };
   if (!record_.current.empty() && record_.current != id) {
     std::erase(record_.kept, record_.current);
@@ -205,12 +212,20 @@ void HostOperation::note_proof(const ReleaseRecord& release) {
   record_.last_proven = release.commit;
 }
 
+void HostOperation::leave(const ReleaseRecord& release) {
+  auto aside = keep_aside(place_.layout, release);
+  if (!aside) return say(aside.error().message);  // Tried again before the release is removed.
+  for (const auto& path : *aside)
+    say("what was put in the place of content by hand is kept at \"" + path + "\"");
+}
+
 void HostOperation::finish(bool healthy, const std::string& message) {
   ReleaseRecord& prepared = journal_.prepared;
+  for (const auto& [part, generation] : journal_.done)
+    record_.highest[part] = std::max(record_.highest[part], generation);
   prepared.healthy = healthy;
-  if (!journal_.reuses || healthy) {
-    if (auto r = write_release(place_.layout, prepared); !r) return end("", r.error().message);
-  }
+  prepared.highest = record_.highest;
+  if (auto r = write_release(place_.layout, prepared); !r) return end("", r.error().message);
   const auto databases_of = [](const ReleaseRecord& r) {
     auto it = r.content.find(Part::databases);
     return it == r.content.end() ? std::string() : it->second.id;
@@ -219,21 +234,23 @@ void HostOperation::finish(bool healthy, const std::string& message) {
   const bool same_databases =
       before != record_.releases.end() && databases_of(before->second) == databases_of(prepared);
   record_.updated_since = same_databases && (record_.updated_since || prepared.updated);
+  if (before != record_.releases.end() && before->first != prepared.id) leave(before->second);
   keep_and_retire(prepared.id);
   record_.releases[prepared.id] = prepared;
   record_.current = prepared.id;
   record_.last_release = std::max<std::uint64_t>(record_.last_release,
                                                  std::strtoull(prepared.id.c_str(), nullptr, 10));
-  for (const auto& [part, generation] : journal_.done)
-    record_.highest[part] = std::max(record_.highest[part], generation);
   const bool promoted = std::ranges::find(journal_.actions, "promote") != journal_.actions.end();
   for (const auto& id : journal_.grants)
     record_.grants_used[id] = promoted ? prepared.commit : CommitId{};
   if (healthy) {
     note_proof(prepared);
     record_.ran_on[prepared.commit].insert(databases_of(prepared));
-    std::erase_if(record_.failures,
-                  [&](const Failure& f) { return !f.quarantined || f.digest == journal_.digest; });
+    const bool brought = !journal_.done.empty();
+    std::erase_if(record_.failures, [&](const Failure& f) {
+      if (is_of_content(f) && !brought) return false;
+      return !f.quarantined || f.digest == journal_.digest || f.digest == step_.content_digest;
+    });
   }
   std::set<std::string> ids;
   for (const auto& [id, release] : record_.releases) ids.insert(databases_of(release));
@@ -254,35 +271,40 @@ void HostOperation::finish(bool healthy, const std::string& message) {
   }
   if (auto removed = remove_journal(place_.layout); !removed)
     return end("", removed.error().message);
-  say(healthy ? "done" : "stays although it failed: onFailure.rollback is false");
-  end(healthy ? "succeeded" : "failed", message);
+  say(healthy    ? "done"
+      : let_go() ? "stays unproven: no manifest says how to verify it"
+                 : "stays although it failed: onFailure.rollback is false");
+  end(healthy || let_go() ? "succeeded" : "failed", message);
 }
 
 // ---- taking up what was interrupted ----
 
+/// Whether all but its last lines was written; "current" may have been moved by hand since.
+bool HostOperation::was_finished() const {
+  const auto recorded = record_.releases.find(journal_.prepared.id);
+  if (recorded == record_.releases.end() || !recorded->second.healthy) return false;
+  return !journal_.reuses || record_.current == journal_.prepared.id;
+}
+
 void HostOperation::recover() {
   say("taken up again: it was interrupted in phase " + journal_.phase);
-  switched_ = has_switched(place_.layout, journal_);
+  if (let_go()) say("no manifest declares the environment any more: no command of it is run");
+  if (was_finished()) return finish(true, "finished after an interruption");
+  switched_ = journal_.let_in || has_switched(place_.layout, journal_);
   auto loaded = load_variables(journal_.prepared);
   if (!loaded) say(loaded.error().message);
   const Error lost{
       journal_.failure_is_sites ? ErrorKind::site : ErrorKind::transient,
       journal_.failure.empty() ? "interrupted in phase " + journal_.phase : journal_.failure};
-  const auto recorded = record_.releases.find(journal_.prepared.id);
-  if (switched_ && record_.current == journal_.prepared.id && recorded != record_.releases.end() &&
-      recorded->second.healthy) {
-    return finish(true, "finished after an interruption");  // All but its last lines was written.
-  }
   if (switched_ && journal_.failure.empty()) {
-    auto cleared = remove_file(place_.layout.maintenance());
-    if (cleared) cleared = remove_file(place_.layout.next());
+    auto cleared = let_visitors_in();
     if (cleared && !loaded) cleared = std::move(loaded);
     if (cleared) cleared = after_switch();
-    if (cleared) return finish(true, "finished after an interruption");
+    if (cleared) return finish(!let_go(), "finished after an interruption");
     return give_up(cleared.error());
   }
   if (journal_.failure.empty())
-    held_ = true;  // An interruption is nobody's failure: no quarantine, no backoff.
+    blameless_ = true;  // An interruption is nobody's failure: no quarantine, no backoff.
   end_failed(lost);
 }
 
@@ -302,8 +324,9 @@ Result<void> HostOperation::undo() {
       if (auto r = write_journal(place_.layout, journal_); !r) return r;
     }
   }
-  if (auto r = remove_file(place_.layout.maintenance()); !r) return r;
-  if (auto r = remove_file(place_.layout.next()); !r) return r;
+  if (auto r = let_visitors_in(); !r) return r;
+  // What is recorded stays, whatever "current" was pointed at since.
+  if (!journal_.reuses && record_.releases.contains(journal_.prepared.id)) return {};
   if (auto r = drop_release(); !r) return r;
   return drop_content();
 }
@@ -314,7 +337,7 @@ Result<void> HostOperation::put_databases_back() {
     if (!engine) return std::move(engine.error());
     if (auto r = (*engine)->restore(saved.saved_as, saved.physical, {}); !r)
       return std::move(r.error()).within("put databases back");
-    say("put back database " + saved.physical);
+    say("put back database " + saved.physical + ", which update changed");
   }
   if (!journal_.maintenance_on || journal_.before.empty()) return {};
   const auto& release = record_.releases[journal_.before];
@@ -349,16 +372,15 @@ Result<void> HostOperation::drop_content() {
 Result<void> HostOperation::go_back() {
   journal_.phase = "undo";
   // From here on nothing puts the databases back, not even after a kill: visitors wrote into them.
-  const auto saved_copies = std::exchange(journal_.saved, {});
-  journal_.maintenance_on = false;
+  journal_.let_in = true;
   if (auto r = write_journal(place_.layout, journal_); !r) return r;
   place_.services.log.phase(journal_.operation, "undo", {});
   if (journal_.before.empty()) {
-    if (auto r = remove_file(place_.layout.current()); !r) return r;
+    if (auto r = remove_durably(place_.layout.current()); !r) return r;
   } else if (auto r = point_link(place_.layout.current(), "releases/" + journal_.before); !r) {
     return r;
   }
-  if (auto r = remove_file(place_.layout.maintenance()); !r) return r;
+  if (auto r = let_visitors_in(); !r) return r;
   say(journal_.before.empty() ? "took the new environment away again"
                               : "went back to release " + journal_.before);
   if (!journal_.before.empty() && place_.environment.deploy.clear_cache) {
@@ -371,15 +393,25 @@ Result<void> HostOperation::go_back() {
     if (!cleared) say(cleared.error().message);
   }
   record_.updated_since |= journal_.prepared.updated;
-  for (const auto& saved : saved_copies) {
+  if (!journal_.saved.empty()) say("databases stay as update left them: visitors were let in");
+  for (const auto& saved : journal_.saved) {
     auto engine = engine_of(saved.engine);
     if (!engine) return std::move(engine.error());
     if (auto r = (*engine)->drop(saved.saved_as); !r) return r;
   }
+  const bool recorded = record_.current == journal_.prepared.id;  // It was to stay, unverified.
+  if (recorded) {
+    std::erase(record_.kept, journal_.before);
+    record_.releases.erase(journal_.prepared.id);
+    record_.current = journal_.before;
+  }
+  // What it began to declare of content that is kept, visitors may have filled.
+  share_items(record_, journal_.prepared.content);
   const bool waiting = std::ranges::any_of(
       record_.retired, [&](const Retired& r) { return r.id == journal_.prepared.id; });
-  if (!journal_.reuses && !waiting)
-    record_.retired.push_back({journal_.prepared.id, place_.services.clock.now()});
+  if ((recorded || !journal_.reuses) && !waiting)
+    record_.retired.push_back(
+        {journal_.prepared.id, place_.services.clock.now(), journal_.prepared.content});
   return {};
 }
 

@@ -35,6 +35,9 @@ class HostOperation {
   Result<void> prepare_code();
   Result<void> prepare_content();
   Result<void> prepare_part(Part part);
+  Result<void> about_to_make(const std::string& name, const std::string& directory);
+  Result<void> about_to_make(const std::string& name, DatabaseEngine& engine,
+                             const CreatedDatabase& database);
   Result<void> create_item(Part part, const std::string& name, ContentSet& set);
   Result<void> copy_part(const Sync& sync, ContentSet& set);
   Result<void> copy_database(const Sync& sync, const std::string& name, const ReleaseRecord& source,
@@ -42,15 +45,15 @@ class HostOperation {
   Result<void> copy_directory(const std::string& name, const ReleaseRecord& source,
                               ContentSet& set);
   Result<void> link_code();
-  Result<void> keep_patch(const ContentPlaces& places);
+  Result<void> keep_patch();
   Result<void> run_hooks();
-  Result<void> update_new_content();
-  Result<void> update_kept_content();
   Result<bool> update_is_pending();
+  Result<void> update_databases();
   Result<void> close_for_visitors();
   Result<void> save_databases();
   Result<void> verify_prepared();
   Result<void> switch_over();
+  Result<void> let_visitors_in();
   Result<void> after_switch();
   Result<void> verify_live();
   // The ends.
@@ -63,8 +66,13 @@ class HostOperation {
   Result<void> drop_release();
   Result<void> drop_content();
   void end_failed(const Error& error);
+  bool fails_content() const;
   void record_failure(const Error& error);
+  void leave(const ReleaseRecord& release);
   void keep_and_retire(const std::string& id);
+  bool was_finished() const;
+  /// No manifest declares the environment any more: only what was interrupted is taken up.
+  bool let_go() const { return !place_.site.find(place_.environment.name); }
   void end(const std::string& result, const std::string& message);
 
   Result<void> phase(const std::string& name);
@@ -74,7 +82,6 @@ class HostOperation {
   Result<void> load_variables(const ReleaseRecord& release);
   const Action* action_on(Part part) const;
   bool promotes() const;
-  bool content_is_new(Part part) const;
   bool stopped() const { return stopping_.load(); }
   void say(const std::string& text);
   Result<std::shared_ptr<DatabaseEngine>> engine_of(Engine engine);
@@ -89,7 +96,7 @@ class HostOperation {
   ReleaseVariables variables_;
   Mask mask_;
   std::optional<Build> build_;
-  bool held_ = false;  // The gate refused with a hold: no failure of the step.
+  bool blameless_ = false;  // Forbidden by now, or interrupted: no failure of the step.
   bool switched_ = false;
   bool undoing_ = false;  // Carried through even when the controller wants to end.
 };

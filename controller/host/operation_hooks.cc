@@ -52,7 +52,9 @@ Result<void> HostOperation::run_hooks() {
     if (auto r = commands("install", commands_of.install, prepared); !r) return r;
   }
   if (!step_.update || commands_of.update.empty()) return {};
-  return content_is_new(Part::databases) ? update_new_content() : update_kept_content();
+  auto pending = update_is_pending();
+  if (!pending) return std::move(pending.error());
+  return *pending ? update_databases() : Result<void>{};
 }
 
 Result<bool> HostOperation::update_is_pending() {
@@ -60,7 +62,7 @@ Result<bool> HostOperation::update_is_pending() {
   if (asks.empty()) {
     const auto before = record_.releases.find(journal_.before);
     return before == record_.releases.end() || before->second.commit != step_.commit ||
-           content_is_new(Part::databases);
+           action_on(Part::databases);
   }
   if (auto r = phase("updatePending"); !r) return std::move(r.error());
   for (const auto& line : asks) {
@@ -76,28 +78,24 @@ Result<bool> HostOperation::update_is_pending() {
   return false;
 }
 
-Result<void> HostOperation::update_new_content() {
-  auto pending = update_is_pending();
-  if (!pending) return std::move(pending.error());
-  if (!*pending) return {};
-  if (auto r = phase("update"); !r) return r;
-  return commands("update", place_.site.application.commands.update, journal_.prepared);
-}
-
-Result<void> HostOperation::update_kept_content() {
-  auto pending = update_is_pending();
-  if (!pending) return std::move(pending.error());
-  if (!*pending) return {};
+/// What this step copied or created can be made anew; all else is saved first, to go back to.
+/// Visitors are kept out of what they see, which what is brought back is not.
+Result<void> HostOperation::update_databases() {
   const auto& commands_of = place_.site.application.commands;
-  if (auto r = close_for_visitors(); !r) return r;
-  if (auto r = save_databases(); !r) return r;
-  journal_.maintenance_on = !commands_of.maintenance_on.empty();
-  journal_.prepared.updated = true;
+  const auto& prepared = journal_.prepared;
+  const Action* action = action_on(Part::databases);
+  const bool seen = !action && !journal_.before.empty();
+  if (seen)
+    if (auto r = close_for_visitors(); !r) return r;
+  if (seen || (action && std::holds_alternative<Activate>(*action)))
+    if (auto r = save_databases(); !r) return r;
+  journal_.maintenance_on = seen && !commands_of.maintenance_on.empty();
+  journal_.prepared.updated = seen;
   if (auto r = phase("update"); !r) return r;
-  if (auto r = commands("maintenanceOn", commands_of.maintenance_on, journal_.prepared); !r)
-    return r;
-  if (auto r = commands("update", commands_of.update, journal_.prepared); !r) return r;
-  return commands("maintenanceOff", commands_of.maintenance_off, journal_.prepared);
+  if (!seen) return commands("update", commands_of.update, prepared);
+  if (auto r = commands("maintenanceOn", commands_of.maintenance_on, prepared); !r) return r;
+  if (auto r = commands("update", commands_of.update, prepared); !r) return r;
+  return commands("maintenanceOff", commands_of.maintenance_off, prepared);
 }
 
 Result<void> HostOperation::close_for_visitors() {
@@ -109,7 +107,7 @@ Result<void> HostOperation::close_for_visitors() {
       !r)
     return r;
   say("maintenance page is shown");
-  const auto until = std::chrono::steady_clock::now() + drain;
+  const auto until = std::min(std::chrono::steady_clock::now() + drain, deadline_);
   while (!stopped() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(100ms);
   return {};
 }
@@ -119,12 +117,15 @@ Result<void> HostOperation::save_databases() {
   std::vector<SavedDatabase> saved;
   const auto& set = journal_.prepared.content.at(Part::databases);
   for (const auto& [name, physical] : set.items) {
-    const Engine kind = set.declared.at(name) == "mariadb" ? Engine::mariadb : Engine::sqlite;
+    if (!declares(place_.site, Part::databases, name)) continue;
+    const Engine kind = engine_named(set.declared.at(name));
     auto engine = engine_of(kind);
     if (!engine) return std::move(engine.error());
     saved.push_back({kind, physical, (*engine)->saved_name(physical)});
     journal_.databases.push_back({kind, saved.back().saved_as});
     if (auto r = write_journal(place_.layout, journal_); !r) return r;
+    // What an earlier operation could not take away again.
+    if (auto r = (*engine)->drop(saved.back().saved_as); !r) return r;
     auto copied = (*engine)->save(physical, saved.back().saved_as, [this] { return stopped(); });
     if (!copied) return std::move(copied.error()).within("save database \"" + name + "\"");
   }

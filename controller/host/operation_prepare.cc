@@ -7,11 +7,13 @@
 #include <cerrno>
 #include <cstring>
 
-#include "controller/host/files/content_links.h"
+#include "controller/host/drift.h"
 #include "controller/host/files/copy_files.h"
 #include "controller/host/files/durable.h"
 #include "controller/host/files/remove.h"
+#include "controller/host/observe.h"
 #include "controller/host/operation.h"
+#include "reconcilers/plan.h"
 
 namespace tidegate {
 namespace {
@@ -22,17 +24,10 @@ Result<void> give(const std::string& path,
   return Error{ErrorKind::transient, "chown \"" + path + "\": " + std::strerror(errno)};
 }
 
-ContentPlaces places_of(const Place& place, const ReleaseRecord& release) {
-  ContentPlaces places;
-  places.writable = place.site.application.writable;
-  places.owner = place.user;
-  const auto set = release.content.find(Part::files);
-  if (set == release.content.end()) return places;
-  for (const auto& declared : place.site.files) {
-    auto item = set->second.items.find(declared.name);
-    if (item != set->second.items.end()) places.files.push_back({declared.path, item->second});
-  }
-  return places;
+Error found_in_place(const char* what, const std::string& name, const std::string& where) {
+  return {ErrorKind::invalid, std::string(what) + " \"" + name + "\": \"" + where +
+                                  "\" is there already and no release names it; move it away, or "
+                                  "declare the new one by another name"};
 }
 
 }  // namespace
@@ -49,15 +44,6 @@ const Action* HostOperation::action_on(Part part) const {
 bool HostOperation::promotes() const {
   return std::ranges::any_of(step_.actions,
                              [](const Action& a) { return std::holds_alternative<Promote>(a); });
-}
-
-/// Content nobody has seen yet: it may be changed without closing the site.
-bool HostOperation::content_is_new(Part part) const {
-  const auto before = record_.releases.find(journal_.before);
-  const auto now = journal_.prepared.content.find(part);
-  if (before == record_.releases.end() || now == journal_.prepared.content.end()) return true;
-  const auto was = before->second.content.find(part);
-  return was == before->second.content.end() || was->second.id != now->second.id;
 }
 
 Result<std::shared_ptr<DatabaseEngine>> HostOperation::engine_of(Engine engine) {
@@ -100,17 +86,9 @@ Result<void> HostOperation::load_variables(const ReleaseRecord& release) {
 Result<void> HostOperation::prepare_code() {
   if (journal_.reuses) {
     if (auto r = phase("code"); !r) return r;
-    auto manifest = load_manifest(build_manifest(place_.layout, journal_.prepared.build));
-    if (!manifest) return std::move(manifest.error());
-    const auto places = places_of(place_, journal_.prepared);
-    std::vector<Change> changes;
-    if (*manifest) {
-      auto scanned =
-          scan(place_.layout.code(journal_.prepared.id), **manifest, excluded_paths(places), false);
-      if (!scanned) return std::move(scanned.error());
-      changes = std::move(*scanned);
-    }
-    if (*manifest && changes.empty()) {
+    auto changes = changes_in(place_, journal_.prepared, false);
+    if (!changes) return std::move(changes.error());
+    if (changes->known && changes->none()) {
       say("switches back to kept release " + journal_.prepared.id);
       return load_variables(journal_.prepared);
     }
@@ -135,19 +113,28 @@ Result<void> HostOperation::prepare_code() {
 // ---- content ----
 
 Result<void> HostOperation::prepare_content() {
-  if (journal_.reuses) return {};
-  if (auto r = phase("content"); !r) return r;
-  for (Part part : parts) {
-    if (auto r = prepare_part(part); !r) return r;
+  if (!journal_.reuses) {
+    if (auto r = phase("content"); !r) return r;
+    for (Part part : parts) {
+      if (auto r = prepare_part(part); !r) return r;
+    }
   }
-  return {};
+  std::vector<Action> back;
+  std::ranges::copy_if(step_.actions, std::back_inserter(back),
+                       [](const Action& a) { return std::holds_alternative<Activate>(a); });
+  if (!back.empty()) say(describe(back));
+  const auto& driver = *place_.environment.driver;
+  const std::string missing =
+      missing_content(place_.engines, driver, place_.site, journal_.prepared);
+  if (missing.empty()) return {};
+  return Error{ErrorKind::transient, missing};
 }
 
 Result<void> HostOperation::prepare_part(Part part) {
   const auto before = record_.releases.find(journal_.before);
-  ContentSet set;
+  ContentSet set, was;
   if (before != record_.releases.end() && before->second.content.contains(part))
-    set = before->second.content.at(part);
+    set = was = before->second.content.at(part);
   const Timestamp now = place_.services.clock.now();
   const Action* action = action_on(part);
   if (action && std::holds_alternative<Activate>(*action)) {
@@ -170,6 +157,11 @@ Result<void> HostOperation::prepare_part(Part part) {
     }
     journal_.done[part] = set.stamp.generation;
   }
+  // What is not declared any more is left where it is, and named here lest it be nobody's.
+  for (const auto& [name, where] : was.items) {
+    if (declares(place_.site, part, name) || !set.items.emplace(name, where).second) continue;
+    set.declared[name] = was.declared.at(name);
+  }
   // What is declared and not there yet is created empty; also what a copy's source does not have.
   if (part == Part::databases) {
     for (const auto& d : place_.site.databases) {
@@ -186,12 +178,30 @@ Result<void> HostOperation::prepare_part(Part part) {
   return {};
 }
 
+// The journal names only what this operation makes: undoing removes that, and nothing it found.
+Result<void> HostOperation::about_to_make(const std::string& name, const std::string& directory) {
+  struct stat found {};
+  if (::lstat(directory.c_str(), &found) == 0) return found_in_place("files", name, directory);
+  if (errno != ENOENT)
+    return Error{ErrorKind::transient, "look at \"" + directory + "\": " + std::strerror(errno)};
+  journal_.directories.push_back(directory);
+  return write_journal(place_.layout, journal_);
+}
+
+Result<void> HostOperation::about_to_make(const std::string& name, DatabaseEngine& engine,
+                                          const CreatedDatabase& database) {
+  auto taken = engine.is_taken(database.physical);
+  if (!taken) return std::move(taken.error());
+  if (*taken) return found_in_place("database", name, database.physical);
+  journal_.databases.push_back(database);
+  return write_journal(place_.layout, journal_);
+}
+
 Result<void> HostOperation::create_item(Part part, const std::string& name, ContentSet& set) {
   if (part == Part::files) {
     const auto& declared = *std::ranges::find(place_.site.files, name, &FilesDeclaration::name);
     const std::string directory = place_.layout.files(set.id, name);
-    journal_.directories.push_back(directory);
-    if (auto r = write_journal(place_.layout, journal_); !r) return r;
+    if (auto r = about_to_make(name, directory); !r) return r;
     if (auto r = make_directory(directory, 0775); !r) return r;
     set.items[name] = directory;
     set.declared[name] = declared.path;
@@ -203,8 +213,7 @@ Result<void> HostOperation::create_item(Part part, const std::string& name, Cont
   if (!engine) return std::move(engine.error());
   const std::string physical =
       (*engine)->physical({place_.site.name, place_.environment.name, name, set.id});
-  journal_.databases.push_back({declared.engine, physical});
-  if (auto r = write_journal(place_.layout, journal_); !r) return r;
+  if (auto r = about_to_make(name, **engine, {declared.engine, physical}); !r) return r;
   if (auto r = (*engine)->create(physical, place_.owner()); !r)
     return std::move(r.error()).within("create database \"" + name + "\"");
   set.items[name] = physical;
@@ -219,10 +228,12 @@ Result<void> HostOperation::copy_part(const Sync& sync, ContentSet& set) {
     return Error{ErrorKind::invalid, "source \"" + sync.from + "\" is not declared"};
   auto from = Place::make(place_.services, place_.engines, place_.site, *source);
   if (!from) return std::move(from.error());
-  auto record = read_record(from->layout);
+  auto record = known_record(from->layout);
   if (!record) return std::move(record.error());
   if (!*record || (*record)->current.empty())
     return Error{ErrorKind::transient, "source \"" + sync.from + "\" runs no release"};
+  if (auto followed = follow_link(from->layout, **record); !followed)
+    return std::move(followed.error());
   const ReleaseRecord& release = (*record)->releases[(*record)->current];
   set.stamp.source_release = release.id;
   const auto there = release.content.find(sync.part);
@@ -258,8 +269,7 @@ Result<void> HostOperation::copy_database(const Sync& sync, const std::string& n
   }
   const std::string physical =
       (*engine)->physical({place_.site.name, place_.environment.name, name, set.id});
-  journal_.databases.push_back({declared.engine, physical});
-  if (auto r = write_journal(place_.layout, journal_); !r) return r;
+  if (auto r = about_to_make(name, **engine, {declared.engine, physical}); !r) return r;
   auto progress = [&](int percent) {
     place_.services.log.phase(journal_.operation, "content", percent);
   };
@@ -278,8 +288,7 @@ Result<void> HostOperation::copy_directory(const std::string& name, const Releas
                                            ContentSet& set) {
   const auto& declared = *std::ranges::find(place_.site.files, name, &FilesDeclaration::name);
   const std::string directory = place_.layout.files(set.id, name);
-  journal_.directories.push_back(directory);
-  if (auto r = write_journal(place_.layout, journal_); !r) return r;
+  if (auto r = about_to_make(name, directory); !r) return r;
   if (auto r = make_directory(directory.substr(0, directory.rfind('/')), 0755); !r) return r;
   CopyOptions options;
   options.owner = place_.user;
@@ -316,7 +325,7 @@ Result<void> HostOperation::link_code() {
                                    place_.layout.code(release.id), places);
       !r)
     return r;
-  if (auto r = keep_patch(places); !r) return r;
+  if (auto r = keep_patch(); !r) return r;
   // Linking changed the build's ctimes: recorded now, so that later looks need not hash every file.
   auto changes = scan(build_->directory, build_->manifest, {}, false);
   if (changes && build_->manifest.renewed) {
@@ -328,17 +337,19 @@ Result<void> HostOperation::link_code() {
 
 /// What was changed by hand in the running release goes into the log before the release is
 /// replaced.
-Result<void> HostOperation::keep_patch(const ContentPlaces& places) {
+Result<void> HostOperation::keep_patch() {
   const auto before = record_.releases.find(journal_.before);
-  if (!record_.drift || before == record_.releases.end() || before->second.build != build_->key)
-    return {};
-  const std::string code = place_.layout.code(journal_.before);
-  auto changes = scan(code, build_->manifest, excluded_paths(places), false);
+  if (!record_.drift || before == record_.releases.end()) return {};
+  auto changes = changes_in(place_, before->second, false);
   if (!changes) return std::move(changes.error());
-  if (changes->empty()) return {};
+  for (const Change& change : changes->rest)
+    say("changed by hand in release " + journal_.before + ": " + to_string(change.kind) + " " +
+        change.path);
+  if (changes->code.empty() || before->second.build != build_->key) return {};
   say("changed by hand in release " + journal_.before + ", kept here before it is healed:");
   const std::string patch =
-      patch_of(code, build_->manifest, *changes, originals_in(build_->directory, build_->manifest));
+      patch_of(place_.layout.code(journal_.before), build_->manifest, changes->code,
+               originals_in(build_->directory, build_->manifest));
   for (std::size_t at = 0; at < patch.size();) {
     const auto end = std::min(patch.find('\n', at), patch.size());
     say(patch.substr(at, end - at));

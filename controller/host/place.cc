@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "controller/host/failure_reason.h"
 #include "controller/host/files/durable.h"
 #include "controller/process/sandbox.h"
 #include "schemas/command_line.h"
@@ -49,6 +50,12 @@ Result<void> add_databases(const Place& place, const ReleaseRecord& release,
 
 }  // namespace
 
+std::string environment_text(const ReleaseVariables& variables) {
+  std::string text;
+  for (const auto& [name, value] : variables.all) text += name + "=" + value + "\n";
+  return text;
+}
+
 Result<Place> Place::make(const HostServices& services, Engines& engines, const Site& site,
                           const Environment& environment) {
   auto user = user_of(*environment.driver, site.name, environment.name);
@@ -79,14 +86,19 @@ Result<ReleaseVariables> Place::variables(const ReleaseRecord& release) const {
 
 Result<void> Place::write_environment_file(const ReleaseRecord& release,
                                            const ReleaseVariables& v) const {
-  std::string text;
-  for (const auto& [name, value] : v.all) text += name + "=" + value + "\n";
   const std::string path = layout.release(release.id) + "/environment";
-  if (auto written = write_durably(path, text, 0640); !written) return written;
+  if (auto written = write_durably(path, environment_text(v), environment_mode); !written)
+    return written;
   if (user && ::chown(path.c_str(), static_cast<uid_t>(-1), user->second) != 0) {
     return Error{ErrorKind::transient, "chown \"" + path + "\": " + std::strerror(errno)};
   }
   return {};
+}
+
+bool declares(const Site& site, Part part, const std::string& name) {
+  const auto is_it = [&](const auto& declared) { return declared.name == name; };
+  return part == Part::databases ? std::ranges::any_of(site.databases, is_it)
+                                 : std::ranges::any_of(site.files, is_it);
 }
 
 Result<std::string> inputs_digest(const Site& site, const Environment& environment,
@@ -114,14 +126,14 @@ Result<int> run_site_command(const Place& place, const std::string& line, const 
   if (!argv)
     return Error{ErrorKind::site, run.what + ": \"" + line + "\": " + argv.error().message};
   if (run.on_line) run.on_line("$ " + line);
-  return run_site_words(place, *argv, run);
+  CommandRun named = run;
+  named.what = run.what + ": \"" + line + "\"";
+  return run_site_words(place, *argv, named);
 }
 
 Result<int> run_site_words(const Place& place, const std::vector<std::string>& argv,
                            const CommandRun& run) {
-  std::string name = run.what + ": \"";
-  for (const auto& word : argv) name += (word == argv.front() ? "" : " ") + word;
-  name += "\"";
+  const std::string& name = run.what;
   if (::geteuid() == 0 && !place.user) {
     return Error{ErrorKind::invalid,
                  name +
@@ -145,6 +157,12 @@ Result<int> run_site_words(const Place& place, const std::vector<std::string>& a
   request.on_line = [&run](std::string_view text) {
     if (run.on_line) run.on_line(run.mask ? run.mask->apply(text) : std::string(text));
   };
+  const Mask none;
+  const Mask& mask = run.mask ? *run.mask : none;
+  MaskedStream output(mask, run.with.on_output), error(mask, run.with.on_error);
+  request.input_fd = run.with.input_fd;
+  if (run.with.on_output) request.on_output = [&](std::string_view bytes) { output.feed(bytes); };
+  if (run.with.on_error) request.on_error = [&](std::string_view bytes) { error.feed(bytes); };
   Sandbox sandbox;
   sandbox.enabled = place.environment.driver->sandbox;
   sandbox.read_only = run.read_only;
@@ -157,6 +175,8 @@ Result<int> run_site_words(const Place& place, const std::vector<std::string>& a
   if (!place.services.state_directory.empty())
     sandbox.hidden.push_back(place.services.state_directory);
   auto result = run_confined(std::move(request), sandbox);
+  output.finish();
+  error.finish();
   if (!result) return std::move(result.error()).within(name);
   if (result->cancelled) return Error{ErrorKind::transient, name + ": stopped with the controller"};
   if (result->timed_out) {
@@ -170,17 +190,18 @@ Result<int> run_site_words(const Place& place, const std::vector<std::string>& a
 Result<void> run_site_commands(const Place& place, const std::vector<std::string>& lines,
                                const CommandRun& run) {
   for (const std::string& line : lines) {
-    std::string last;
+    FailureReason reason;
     CommandRun told = run;
     told.on_line = [&](std::string_view text) {
-      if (!text.empty() && !text.starts_with("$ ")) last = std::string(text.substr(0, 300));
+      if (!text.starts_with("$ ")) reason.line(text);
       if (run.on_line) run.on_line(text);
     };
     auto code = run_site_command(place, line, told);
     if (!code) return std::move(code.error());
     if (*code != 0) {
       return Error{ErrorKind::site, run.what + ": \"" + line + "\": exit code " +
-                                        std::to_string(*code) + (last.empty() ? "" : ": " + last)};
+                                        std::to_string(*code) +
+                                        (reason.text().empty() ? "" : ": " + reason.text())};
     }
   }
   return {};
@@ -197,7 +218,8 @@ CommandRun run_in_release(const Place& place, const ReleaseRecord& release,
   for (const auto& path : place.site.application.writable)
     run.writable.push_back(run.directory + "/" + path);
   if (auto files = release.content.find(Part::files); files != release.content.end()) {
-    for (const auto& [name, directory] : files->second.items) run.writable.push_back(directory);
+    for (const auto& [name, directory] : files->second.items)
+      if (declares(place.site, Part::files, name)) run.writable.push_back(directory);
   }
   return run;
 }

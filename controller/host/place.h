@@ -24,6 +24,10 @@ struct ReleaseVariables {
   std::vector<std::string> writable, sockets;  ///< For the sandbox.
 };
 
+/// What `current/environment` holds, and its mode.
+std::string environment_text(const ReleaseVariables& variables);
+inline constexpr unsigned environment_mode = 0640;
+
 struct Place {
   const HostServices& services;
   Engines& engines;
@@ -43,6 +47,9 @@ struct Place {
                                       const ReleaseVariables& v) const;
 };
 
+/// Whether the Site declares content of that name now.
+bool declares(const Site& site, Part part, const std::string& name);
+
 /// Digest of what a release is made with besides its commit: variables, secrets' contents, and what
 /// of the Site shapes its tree and its build.
 Result<std::string> inputs_digest(const Site& site, const Environment& environment,
@@ -58,6 +65,7 @@ struct CommandRun {
   std::function<bool()> stop;
   std::function<void(std::string_view)> on_line;  ///< Lines are masked before.
   const Mask* mask = nullptr;
+  Conversation with{};
 };
 
 /// Runs one command line, confined; gives its exit code. `site` when it could not be split, found,

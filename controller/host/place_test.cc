@@ -164,6 +164,13 @@ TEST_F(PlaceTest, TellsHowACommandEnded) {
   EXPECT_EQ(failed.error().kind, ErrorKind::site);
   EXPECT_EQ(failed.error().message, "update: \"sh -c 'echo why; exit 2'\": exit code 2: why");
   EXPECT_EQ(std::count(lines.begin(), lines.end(), "never"), 0);
+  failed = run_site_commands(dev,
+                             {"sh -c 'printf \"PHP Fatal error:  Uncaught Exception: gone\\n#0 "
+                              "{main}\\n  thrown in /a.php\\n\"; exit 255'"},
+                             run);
+  EXPECT_TRUE(
+      failed.error().message.ends_with("exit code 255: PHP Fatal error:  Uncaught Exception: gone"))
+      << failed.error().message;
   failed = run_site_commands(dev, {"no-such-program"}, run);
   EXPECT_EQ(failed.error().kind, ErrorKind::site);
   EXPECT_TRUE(failed.error().message.starts_with("update: \"no-such-program\": exit code 127"))
@@ -180,11 +187,11 @@ TEST_F(PlaceTest, EndsACommandAtItsDeadlineAndWithTheController) {
   std::vector<std::string> lines;
   auto run = run_of(lines);
   run.deadline = std::chrono::steady_clock::now() + 300ms;
-  auto late = run_site_command(dev, "sleep 60", run);
+  auto late = run_site_command(dev, "sh -c 'sleep 60 || true'", run);
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().kind, ErrorKind::site);
   EXPECT_EQ(late.error().message,
-            "update: \"sleep 60\": ended at the deadline: deploy.timeout is 30m");
+            "update: \"sh -c 'sleep 60 || true'\": ended at the deadline: deploy.timeout is 30m");
   run.deadline = std::chrono::steady_clock::now() - 1ms;
   EXPECT_EQ(run_site_command(dev, "true", run).error().message,
             "update: \"true\": no time left of deploy.timeout");

@@ -55,27 +55,47 @@ ContentSet content_from(const Json& j) {
           j.at("declared").get<std::map<std::string, std::string>>()};
 }
 
+Json generations(const std::map<Part, std::uint64_t>& numbers) {
+  Json j = Json::object();
+  for (const auto& [part, number] : numbers) j[to_string(part)] = number;
+  return j;
+}
+std::map<Part, std::uint64_t> generations_from(const Json& j) {
+  std::map<Part, std::uint64_t> out;
+  for (Part part : parts)
+    if (j.contains(to_string(part))) out[part] = j[to_string(part)].get<std::uint64_t>();
+  return out;
+}
+
+Json to_json(const std::map<Part, ContentSet>& content) {
+  Json j = Json::object();
+  for (const auto& [part, set] : content) j[to_string(part)] = to_json(set);
+  return j;
+}
+std::map<Part, ContentSet> contents_from(const Json& j) {
+  std::map<Part, ContentSet> out;
+  for (Part part : parts)
+    if (j.contains(to_string(part))) out[part] = content_from(j[to_string(part)]);
+  return out;
+}
+
 Json to_json(const ReleaseRecord& r) {
-  Json content = Json::object();
-  for (const auto& [part, set] : r.content) content[to_string(part)] = to_json(set);
   return {{"id", r.id},
           {"commit", r.commit.hex},
-          {"content", content},
+          {"content", to_json(r.content)},
           {"createdAt", to_rfc3339(r.created_at)},
           {"manifestRevision", r.manifest_revision.empty() ? Json() : Json(r.manifest_revision)},
           {"inputs", r.inputs},
           {"build", r.build},
           {"healthy", r.healthy},
-          {"updated", r.updated}};
+          {"updated", r.updated},
+          {"highest", generations(r.highest)}};
 }
 ReleaseRecord release_from(const Json& j) {
   ReleaseRecord r;
   r.id = j.at("id").get<std::string>();
   r.commit.hex = j.at("commit").get<std::string>();
-  for (Part part : parts) {
-    if (j.at("content").contains(to_string(part)))
-      r.content[part] = content_from(j["content"][to_string(part)]);
-  }
+  r.content = contents_from(j.at("content"));
   r.created_at = parse_rfc3339(j.at("createdAt").get<std::string>()).value_or(Timestamp{});
   if (j.at("manifestRevision").is_string())
     r.manifest_revision = j["manifestRevision"].get<std::string>();
@@ -83,6 +103,7 @@ ReleaseRecord release_from(const Json& j) {
   r.build = j.at("build").get<std::string>();
   r.healthy = j.at("healthy").get<bool>();
   r.updated = j.at("updated").get<bool>();
+  if (j.contains("highest")) r.highest = generations_from(j["highest"]);
   return r;
 }
 
@@ -110,24 +131,13 @@ Proof proof_from(const Json& j) {
   return p;
 }
 
-Json generations(const std::map<Part, std::uint64_t>& numbers) {
-  Json j = Json::object();
-  for (const auto& [part, number] : numbers) j[to_string(part)] = number;
-  return j;
-}
-std::map<Part, std::uint64_t> generations_from(const Json& j) {
-  std::map<Part, std::uint64_t> out;
-  for (Part part : parts)
-    if (j.contains(to_string(part))) out[part] = j[to_string(part)].get<std::uint64_t>();
-  return out;
-}
-
 Json to_json(const EnvironmentRecord& r) {
   Json releases = Json::object(), retired = Json::array(), proven = Json::array(),
        ran = Json::object(), failures = Json::array(), proofs = Json::object(),
        grants = Json::object();
   for (const auto& [id, release] : r.releases) releases[id] = to_json(release);
-  for (const auto& x : r.retired) retired.push_back({{"id", x.id}, {"at", millis(x.at)}});
+  for (const auto& x : r.retired)
+    retired.push_back({{"id", x.id}, {"at", millis(x.at)}, {"content", to_json(x.content)}});
   for (const auto& c : r.proven) proven.push_back(c.hex);
   for (const auto& [commit, proof] : r.proofs) proofs[commit.hex] = to_json(proof);
   for (const auto& [id, commit] : r.grants_used) grants[id] = commit.hex;
@@ -154,6 +164,9 @@ Json to_json(const EnvironmentRecord& r) {
         {"at", millis(r.drift->at)}, {"changes", r.drift->changes}, {"first", r.drift->first}};
   return j;
 }
+void share_all_items(EnvironmentRecord& record) {
+  for (const auto& [id, release] : record.releases) share_items(record, release.content);
+}
 EnvironmentRecord record_from(const Json& j) {
   EnvironmentRecord r;
   r.current = j.at("current").get<std::string>();
@@ -163,7 +176,8 @@ EnvironmentRecord record_from(const Json& j) {
   for (const auto& [id, release] : j.at("releases").items()) r.releases[id] = release_from(release);
   r.kept = j.at("kept").get<std::vector<std::string>>();
   for (const auto& x : j.at("retired"))
-    r.retired.push_back({x.at("id").get<std::string>(), from_millis(x.at("at"))});
+    r.retired.push_back({x.at("id").get<std::string>(), from_millis(x.at("at")),
+                         contents_from(x.value("content", Json::object()))});
   for (const auto& c : j.at("proven")) r.proven.push_back({c.get<std::string>()});
   const Json proofs = j.value("proofs", Json::object()),
              used = j.value("grantsUsed", Json::object());
@@ -181,13 +195,12 @@ EnvironmentRecord record_from(const Json& j) {
   }
   for (const auto& id : r.kept) r.releases.at(id);
   if (!r.current.empty()) r.releases.at(r.current);
+  share_all_items(r);
   return r;
 }
 
 const char* name_of(Engine engine) { return engine == Engine::mariadb ? "mariadb" : "sqlite"; }
-Engine engine_from(const Json& j) {
-  return j.get<std::string>() == "mariadb" ? Engine::mariadb : Engine::sqlite;
-}
+Engine engine_from(const Json& j) { return engine_named(j.get<std::string>()); }
 
 Json to_json(const Journal& r) {
   Json databases = Json::array(), saved = Json::array();
@@ -217,6 +230,7 @@ Json to_json(const Journal& r) {
           {"saved", saved},
           {"maintenance", r.maintenance},
           {"maintenanceOn", r.maintenance_on},
+          {"letIn", r.let_in},
           {"failure", r.failure},
           {"failureIsSites", r.failure_is_sites}};
 }
@@ -246,15 +260,14 @@ Journal journal_from(const Json& j) {
   }
   r.maintenance = j.at("maintenance").get<bool>();
   r.maintenance_on = j.at("maintenanceOn").get<bool>();
+  r.let_in = j.value("letIn", false);
   r.failure = j.at("failure").get<std::string>();
   r.failure_is_sites = j.at("failureIsSites").get<bool>();
   return r;
 }
 
 template <class T, class From>
-Result<std::optional<T>> read_json(
-    const std::string& path, From from,
-    const char* mend = "move it away to have it rebuilt from the releases") {
+Result<std::optional<T>> read_json(const std::string& path, From from, const char* mend) {
   auto text = read_small(path, record_bytes_max);
   if (!text) return std::move(text.error());
   if (!*text) return std::optional<T>{};
@@ -273,8 +286,24 @@ Result<void> write_json(const std::string& path, const T& value, unsigned mode =
 
 }  // namespace
 
+Engine engine_named(const std::string& declared) {
+  return declared == "mariadb" ? Engine::mariadb : Engine::sqlite;
+}
+
+void share_items(EnvironmentRecord& record, const std::map<Part, ContentSet>& content) {
+  for (auto& [id, release] : record.releases) {
+    for (auto& [part, set] : release.content) {
+      const auto other = content.find(part);
+      if (other == content.end() || &other->second == &set || other->second.id != set.id) continue;
+      set.items.insert(other->second.items.begin(), other->second.items.end());
+      set.declared.insert(other->second.declared.begin(), other->second.declared.end());
+    }
+  }
+}
+
 Result<std::optional<EnvironmentRecord>> read_record(const EnvironmentLayout& layout) {
-  auto record = read_json<EnvironmentRecord>(layout.record(), record_from);
+  auto record = read_json<EnvironmentRecord>(layout.record(), record_from,
+                                             "move it away to have it rebuilt from the releases");
   if (!record || !*record || (*record)->proofs.size() >= (*record)->proven.size()) return record;
   struct stat facts {};
   if (::stat(layout.record().c_str(), &facts) != 0) return record;
@@ -288,8 +317,9 @@ Result<void> write_record(const EnvironmentLayout& layout, const EnvironmentReco
 }
 Result<std::optional<Journal>> read_journal(const EnvironmentLayout& layout) {
   return read_json<Journal>(layout.journal(), journal_from,
-                            "nothing is done here until it is put back, or removed once "
-                            "\"current\" shows what it should");
+                            "nothing is done here until it is put back, or removed (with "
+                            "\"maintenance\" and \"next\", where they are left) once \"current\" "
+                            "shows what it should");
 }
 Result<void> write_journal(const EnvironmentLayout& layout, const Journal& journal) {
   return write_json(layout.journal(), journal);
@@ -306,7 +336,8 @@ Result<void> write_release(const EnvironmentLayout& layout, const ReleaseRecord&
 }
 Result<std::optional<ReleaseRecord>> read_release(const EnvironmentLayout& layout,
                                                   const std::string& id) {
-  return read_json<ReleaseRecord>(layout.release(id) + "/release.json", release_from);
+  return read_json<ReleaseRecord>(layout.release(id) + "/release.json", release_from,
+                                  "put it back, or remove the release if nobody needs it");
 }
 
 Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout& layout) {
@@ -323,13 +354,15 @@ Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout&
   std::map<std::uint64_t, ReleaseRecord> releases;  // As they were made.
   for (const auto& entry : std::filesystem::directory_iterator(layout.releases(), ignored)) {
     auto release = read_release(layout, entry.path().filename());
-    if (release && *release)
-      releases[std::strtoull((*release)->id.c_str(), nullptr, 10)] = **release;
+    if (!release) return std::move(release.error());
+    if (*release) releases[std::strtoull((*release)->id.c_str(), nullptr, 10)] = **release;
   }
   for (const auto& [number, r] : releases) {
     record.last_release = number;
     for (const auto& [part, set] : r.content)
       record.highest[part] = std::max(record.highest[part], set.stamp.generation);
+    for (const auto& [part, generation] : r.highest)
+      record.highest[part] = std::max(record.highest[part], generation);
     if (r.healthy) {
       const auto databases = r.content.find(Part::databases);
       if (record.proofs.try_emplace(r.commit, Proof{r.created_at, {}}).second)
@@ -340,6 +373,7 @@ Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout&
     if (r.id != record.current) record.kept.insert(record.kept.begin(), r.id);
     record.releases[r.id] = r;
   }
+  share_all_items(record);
   return std::optional<EnvironmentRecord>(record);
 }
 

@@ -26,6 +26,9 @@ struct ContentSet {
   bool operator==(const ContentSet&) const = default;
 };
 
+/// The engine that `declared` names.
+Engine engine_named(const std::string& declared);
+
 struct ReleaseRecord {
   std::string id;
   CommitId commit;
@@ -36,13 +39,17 @@ struct ReleaseRecord {
   std::map<Part, ContentSet> content;
   bool healthy = false;
   bool updated = false;  ///< `update` changed kept databases on the way to it.
+  /// The highest generations done in the environment by then: what a lost state.json must not make
+  /// us forget.
+  std::map<Part, std::uint64_t> highest;
   bool operator==(const ReleaseRecord&) const = default;
 };
 
-/// A release nothing names any more, waiting to be cleared away.
+/// A release nothing names any more, waiting to be cleared away with what it alone is made of.
 struct Retired {
   std::string id;
   Timestamp at{};
+  std::map<Part, ContentSet> content;
   bool operator==(const Retired&) const = default;
 };
 
@@ -104,12 +111,18 @@ struct Journal {
   std::vector<SavedDatabase> saved;        ///< To put back when it fails before the switch.
   bool maintenance = false;                ///< The maintenance file is its doing.
   bool maintenance_on = false;             ///< commands.maintenanceOn ran.
-  std::string failure;                     ///< Why it is being undone; "" while it goes on.
+  bool let_in = false;  ///< Visitors saw what it prepared: going back puts no databases back.
+  std::string failure;  ///< Why it is being undone; "" while it goes on.
   bool failure_is_sites = false;
   bool operator==(const Journal&) const = default;
 };
 
-/// Commits that an older version wrote down as proven, without a time, count from the file's time.
+/// Releases that share a content set all know what was ever recorded of it: an item that only a
+/// later one declared stays named, whichever of them runs.
+void share_items(EnvironmentRecord& record, const std::map<Part, ContentSet>& content);
+
+/// What was recorded, its releases' shared sets made one. Commits that an older version wrote
+/// down as proven, without a time, count from the file's time.
 Result<std::optional<EnvironmentRecord>> read_record(const EnvironmentLayout& layout);
 Result<void> write_record(const EnvironmentLayout& layout, const EnvironmentRecord& record);
 
@@ -123,7 +136,8 @@ Result<std::optional<ReleaseRecord>> read_release(const EnvironmentLayout& layou
                                                   const std::string& id);
 
 /// The memory as far as the releases themselves can tell it, for when state.json is lost: nothing
-/// is proven but what is healthy, and every generation seen counts as done.
+/// is proven but what is healthy, and every generation seen counts as done. `invalid` when a
+/// release's own record is damaged: what it is made of must not be taken for nobody's.
 Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout& layout);
 
 /// Notes outside of the environment that it was created, and whether it was launched: what a lost

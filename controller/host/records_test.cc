@@ -54,7 +54,7 @@ TEST_F(RecordsTest, AnEnvironmentsMemoryComesBackWhole) {
   r.launched = r.updated_since = true;
   r.releases = {{"1", full_release("1")}, {"2", full_release("2")}};
   r.kept = {"1"};
-  r.retired = {{"0", noon + Duration(7)}};
+  r.retired = {{"0", noon + Duration(7), full_release("0").content}};
   r.proven = {one, two};
   r.proofs = {{one, {noon + Duration(3), {}}}, {two, {noon, noon - Duration(5)}}};
   r.took_over = "test";

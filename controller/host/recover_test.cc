@@ -235,17 +235,104 @@ TEST_F(RecoverTest, GoesOnGoingBackWhenTheLinkHadSwitched) {
   j.saved.push_back({Engine::sqlite, host.database("dev"), saved});
   j.prepared.updated = true;
   whole_release(j);
-  std::size_t to_put_back = 1;
+  bool told = false;
   host.log.on_phase = [&](const std::string& phase) {
-    if (phase == "undo") to_put_back = (**read_journal(layout)).saved.size();
+    if (phase == "undo") told = (**read_journal(layout)).let_in;
   };
   EXPECT_EQ(recover(j).result, "failed");
-  EXPECT_EQ(to_put_back, 0u) << "a kill from here on would undo what visitors wrote";
+  EXPECT_TRUE(told) << "a kill from here on would undo what visitors wrote";
   EXPECT_EQ(host.page("dev"), "first\n");
   EXPECT_EQ(sql(host.database("dev"), "select title from posts"), "before\nby a visitor");
   EXPECT_FALSE(std::filesystem::exists(saved));
   EXPECT_TRUE(host.record("dev").updated_since);
   EXPECT_FALSE(host.has_journal("dev"));
+}
+
+TEST_F(RecoverTest, GoesOnGoingBackWhenTheLinkIsBackAlready) {
+  Journal j = journal("undo");
+  j.failure = "verification: status 500";
+  j.let_in = true;
+  const auto engine = make_sqlite_engine(host.root());
+  const std::string saved = engine->saved_name(host.database("dev"));
+  ASSERT_TRUE(engine->save(host.database("dev"), saved, {}));
+  sql(host.database("dev"), "insert into posts values('by a visitor')");
+  j.saved.push_back({Engine::sqlite, host.database("dev"), saved});
+  j.prepared.updated = true;
+  whole_release(j);
+  ASSERT_TRUE(point_link(layout.current(), "releases/1"));
+  EXPECT_EQ(recover(j).result, "failed");
+  EXPECT_EQ(sql(host.database("dev"), "select title from posts"), "before\nby a visitor");
+  EXPECT_FALSE(std::filesystem::exists(saved));
+  EXPECT_TRUE(std::filesystem::exists(layout.release("2"))) << "visitors may still be in it";
+  ASSERT_EQ(host.record("dev").retired.size(), 1u);
+  EXPECT_TRUE(host.record("dev").updated_since);
+  EXPECT_FALSE(host.has_journal("dev"));
+}
+
+TEST_F(RecoverTest, LeavesWhatWasFinishedThoughSomebodyPointedTheLinkElsewhere) {
+  Journal j = journal("verifyLive");
+  const auto engine = make_sqlite_engine(host.root());
+  const std::string made = engine->physical({"acme", "dev", "main", "2"});
+  ASSERT_TRUE(engine->create(made, {"acme", "dev", {}}));
+  j.databases.push_back({Engine::sqlite, made});
+  j.prepared.content[Part::databases].id = "2";
+  j.prepared.content[Part::databases].items["main"] = made;
+  whole_release(j);
+  for (const bool healthy : {true, false}) {
+    SCOPED_TRACE(healthy);
+    j.prepared.healthy = healthy;
+    EnvironmentRecord record = before;
+    record.releases["2"] = j.prepared;
+    record.kept = {"1"};
+    record.current = "2";
+    ASSERT_TRUE(write_record(layout, record));
+    ASSERT_TRUE(point_link(layout.current(), "releases/1"));
+    EXPECT_EQ(recover(j).result, healthy ? "succeeded" : "undone");
+    EXPECT_TRUE(std::filesystem::exists(layout.code("2") + "/web/index.html"));
+    EXPECT_TRUE(std::filesystem::exists(made));
+    EXPECT_EQ(host.page("dev"), "first\n") << "a person had chosen it";
+    EXPECT_FALSE(host.has_journal("dev"));
+  }
+}
+
+TEST_F(RecoverTest, GoesBackFromAReleaseThatWasToStayUnverified) {
+  Journal j = journal("verifyLive");
+  whole_release(j);
+  EnvironmentRecord record = before;
+  record.releases["2"] = j.prepared;
+  record.kept = {"1"};
+  record.current = "2";
+  ASSERT_TRUE(write_record(layout, record));
+  host.environments["dev"] = "code: {branch: main}, verify: {commands: [\"false\"]}";
+  EXPECT_EQ(recover(j).result, "failed");
+  EXPECT_EQ(host.page("dev"), "first\n");
+  EXPECT_EQ(host.record("dev").current, "1");
+  EXPECT_EQ(host.record("dev").releases, before.releases);
+  EXPECT_TRUE(host.record("dev").kept.empty());
+  ASSERT_EQ(host.record("dev").retired.size(), 1u);
+}
+
+TEST_F(RecoverTest, VerifiesAReleaseThatWasSwitchedBackToThoughItRanBefore) {
+  host.succeed("dev");
+  ASSERT_TRUE(point_link(layout.current(), "releases/1"));
+  host.commands = "clearCache: [\"true\"]";
+  std::thread stopper;
+  host.log.on_phase = [&](const std::string& phase) {
+    if (phase != "clearCache") return;
+    stopper = std::thread([this] { host.driver->shut_down(); });
+    while (host.driver->start(*host.site(), Step{}).error().message != "the controller is stopping")
+      std::this_thread::yield();
+  };
+  EXPECT_EQ(host.run("dev").result, "");
+  stopper.join();
+  ASSERT_EQ(host.page("dev"), "second\n");
+  host.log.on_phase = {};
+  host.restart();
+  host.environments["dev"] = "code: {branch: main}, verify: {commands: [\"false\"]}";
+  const Told told = host.run("dev");
+  EXPECT_EQ(told.result, "failed") << told.all();
+  EXPECT_EQ(host.page("dev"), "first\n");
+  EXPECT_EQ(host.record("dev").current, "1");
 }
 
 TEST_F(RecoverTest, WritesTheLastLinesOfWhatWasAllButFinished) {

@@ -1,5 +1,7 @@
 #include "controller/host/repositories.h"
 
+#include <cstdlib>
+#include <filesystem>
 #include <random>
 
 #include "controller/secrets/credentials.h"
@@ -24,7 +26,11 @@ Repositories::Repositories(Secrets secrets, Mode mode, Duration interval, const 
       prepare_(std::move(prepare)),
       signatures_(clock) {}
 
-Repositories::~Repositories() { stop(); }
+Repositories::~Repositories() {
+  stop();
+  std::error_code ignored;
+  if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
+}
 
 std::shared_ptr<Repositories::Entry> Repositories::entry(const Site& site,
                                                          const std::string& mirrors) {
@@ -72,6 +78,10 @@ void Repositories::look_now(const Site& site, const std::string& mirrors) {
     found->busy = true;
   }
   look(*found);
+}
+
+void Repositories::look_once(const Site& site, const std::string& mirrors) {
+  if (known(site, mirrors).pending) look_now(site, mirrors);
 }
 
 void Repositories::look(Entry& entry) {
@@ -132,6 +142,30 @@ void Repositories::look(Entry& entry) {
     for (const auto& site : tell) changed_(site);
 }
 
+/// The repository to read a commit from.
+Result<GitRepository> Repositories::open_for(Entry& entry, const CommitId& commit) {
+  auto repository = entry.mirror->open();
+  if (mode_ == Mode::refresh || (repository && repository->has(commit))) return repository;
+  {
+    std::lock_guard lock(mutex_);
+    if (!entry.known.problem.empty()) return repository;  // Nor could anything be fetched.
+  }
+  std::call_once(entry.fetched, [&] { fetch_beside(entry); });
+  return entry.beside ? entry.beside->open() : std::move(repository);
+}
+
+void Repositories::fetch_beside(Entry& entry) {
+  {
+    std::lock_guard lock(mutex_);
+    std::string pattern = std::filesystem::temp_directory_path() / "tidegate-plan-XXXXXX";
+    if (temporary_.empty() && ::mkdtemp(pattern.data())) temporary_ = pattern;
+    if (temporary_.empty()) return;
+  }
+  auto beside = std::make_unique<Mirror>(entry.mirror->in(temporary_));
+  if (entry.mirror->open() && !beside->begin_with(*entry.mirror)) return;
+  if (beside->refresh()) entry.beside = std::move(beside);
+}
+
 Result<GitRepository> Repositories::open(const Site& site, const std::string& mirrors) {
   auto found = entry(site, mirrors);
   if (!found->mirror) return Error{ErrorKind::invalid, found->setup_problem};
@@ -146,7 +180,7 @@ std::optional<bool> Repositories::has(const Site& site, const std::string& mirro
     if (found->present.contains(commit.hex)) return true;
   }
   if (!found->mirror) return std::nullopt;
-  auto repository = found->mirror->open();
+  auto repository = open_for(*found, commit);
   if (!repository) return std::nullopt;
   if (repository->has(commit)) {
     std::lock_guard lock(mutex_);
@@ -154,8 +188,8 @@ std::optional<bool> Repositories::has(const Site& site, const std::string& mirro
     return true;
   }
   std::lock_guard lock(mutex_);
-  return found->known.complete && found->known.problem.empty() ? std::optional(false)
-                                                               : std::nullopt;
+  const bool complete = found->known.complete || found->beside;
+  return complete && found->known.problem.empty() ? std::optional(false) : std::nullopt;
 }
 
 std::string Repositories::tracked(const Site& site, const std::string& mirrors,
@@ -168,7 +202,7 @@ std::string Repositories::tracked(const Site& site, const std::string& mirrors,
     if (auto it = found->tracked.find(key); it != found->tracked.end()) return it->second;
   }
   if (!found->mirror) return "";
-  auto repository = found->mirror->open();
+  auto repository = open_for(*found, commit);
   if (!repository || !repository->has(commit)) return "";
   std::string in_the_way;
   for (const auto& path : paths) {

@@ -31,7 +31,8 @@ struct KnownRefs {
 class Repositories {
  public:
   enum class Mode {
-    look_up,  ///< Only ask the remote what its refs are; write nothing (`plan`).
+    look_up,  ///< Ask the remote what its refs are, and write nothing to stay (`plan`): commits
+              ///< that no mirror has are fetched into a temporary one, which is waited for.
     refresh,  ///< Fetch what is new.
   };
   /// `directory`: where mirrors are kept for a site. `changed`: called with the sites that follow a
@@ -45,8 +46,11 @@ class Repositories {
 
   /// What is known, at once. The first question about a repository starts a look in the background.
   KnownRefs known(const Site& site, const std::string& mirrors);
-  /// Looks now, and waits (commands that run once).
+  /// Looks now, and waits.
   void look_now(const Site& site, const std::string& mirrors);
+  /// The same, unless the repository was looked up before, for whichever site (commands that run
+  /// once).
+  void look_once(const Site& site, const std::string& mirrors);
   /// The mirror to read from; `transient` before it was fetched.
   Result<GitRepository> open(const Site& site, const std::string& mirrors);
   /// Whether a commit is there; nothing when that cannot be told yet. Remembers what was there.
@@ -67,7 +71,9 @@ class Repositories {
  private:
   struct Entry {
     std::unique_ptr<Mirror> mirror;
-    std::string mirrors;        ///< The directory it lies in.
+    std::string mirrors;             ///< The directory it lies in.
+    std::unique_ptr<Mirror> beside;  ///< In Mode::look_up: the temporary one, once it is fetched.
+    std::once_flag fetched;
     std::string setup_problem;  ///< Credentials that could not be read.
     std::set<std::string> sites;
     KnownRefs known;
@@ -78,6 +84,8 @@ class Repositories {
   };
   std::shared_ptr<Entry> entry(const Site& site, const std::string& mirrors);
   void look(Entry& entry);
+  Result<GitRepository> open_for(Entry& entry, const CommitId& commit);
+  void fetch_beside(Entry& entry);
   void work();
 
   const Secrets secrets_;
@@ -91,6 +99,8 @@ class Repositories {
   std::condition_variable wake_;
   std::map<std::string, std::shared_ptr<Entry>> entries_;
   std::vector<std::thread> threads_;
+  std::string
+      temporary_;  ///< Directory of what was fetched only to be read; "" while there is none.
   bool stopping_ = false;
 };
 

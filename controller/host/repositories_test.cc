@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <condition_variable>
 
 #include "controller/host/test_host.h"
@@ -72,6 +73,19 @@ TEST_F(RepositoriesTest, LooksNowAndKnowsEverythingThen) {
       (std::map<std::string, CommitId>{{"refs/heads/main", second}, {"refs/tags/v1", second}}));
 }
 
+TEST_F(RepositoriesTest, LooksOnceForAllSitesOfOneRepository) {
+  const auto repositories = make();
+  repositories->look_once(site, mirrors);
+  code.write("b", "b");
+  const CommitId second = code.commit("second");
+  Site other = site;
+  other.name = "bolt";
+  repositories->look_once(other, mirrors);
+  EXPECT_EQ(repositories->known(other, mirrors).refs->at("refs/heads/main"), first);
+  repositories->look_now(other, mirrors);
+  EXPECT_EQ(repositories->known(site, mirrors).refs->at("refs/heads/main"), second);
+}
+
 TEST_F(RepositoriesTest, KeepsWhatItKnewWhileUnreachableAndRecovers) {
   const auto repositories = make();
   repositories->look_now(site, mirrors);
@@ -97,7 +111,8 @@ TEST_F(RepositoriesTest, LooksUpWithoutWritingAnything) {
   EXPECT_EQ(known.problem, "");
   EXPECT_EQ(known.refs->at("refs/heads/main"), first);
   EXPECT_FALSE(known.complete);
-  EXPECT_EQ(repositories->has(site, mirrors, first), std::nullopt);
+  EXPECT_EQ(repositories->has(site, mirrors, first), true);
+  EXPECT_EQ(repositories->has(site, mirrors, CommitId{std::string(40, 'b')}), false);
   EXPECT_FALSE(std::filesystem::exists(directory / "sites"));
   // With a mirror that the controller keeps, commits can be told and still nothing is written.
   make()->look_now(site, mirrors);
@@ -106,6 +121,29 @@ TEST_F(RepositoriesTest, LooksUpWithoutWritingAnything) {
   repositories->look_now(site, mirrors);
   EXPECT_EQ(repositories->has(site, mirrors, first), true);
   EXPECT_EQ(state_of(directory / "sites"), before);
+}
+
+TEST_F(RepositoriesTest, ReadsCommitsThatNoMirrorHasAndKeepsNothingOfThem) {
+  const std::string temporary = directory / "tmp";
+  std::filesystem::create_directory(temporary);
+  ::setenv("TMPDIR", temporary.c_str(), 1);
+  make()->look_now(site, mirrors);
+  code.write("web/media/b", "b\n");
+  const CommitId second = code.commit("second");
+  const auto before = state_of(directory / "sites");
+  auto repositories = make(Repositories::Mode::look_up);
+  EXPECT_EQ(repositories->tracked(site, mirrors, second, {"web/media"}), "") << "not looked up yet";
+  repositories->look_now(site, mirrors);
+  EXPECT_EQ(repositories->tracked(site, mirrors, second, {"web/media"}), "web/media");
+  EXPECT_EQ(repositories->tracked(site, mirrors, first, {"web/media"}), "");
+  EXPECT_EQ(state_of(directory / "sites"), before);
+  const auto fetched = state_of(temporary);
+  EXPECT_TRUE(std::ranges::any_of(fetched, [](const auto& f) {
+    return f.first.ends_with(".pack");
+  })) << "nothing was fetched";
+  repositories.reset();
+  ::unsetenv("TMPDIR");
+  EXPECT_TRUE(std::filesystem::is_empty(temporary));
 }
 
 TEST_F(RepositoriesTest, SaysWhichCredentialsAreMissingAndGoesOnWhenTheyAreThere) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "controller/host/repositories.h"
 #include "controller/secrets/secrets.h"
@@ -39,10 +40,18 @@ class RootMemory {
   virtual void remember(const std::string& root, const std::string& id) = 0;
 };
 
-/// Why a step may not go on. A hold lifts by itself or by a person; a broken rule is retried later.
+/// What a command reads from and writes to, where a person runs it.
+struct Conversation {
+  std::optional<int> input_fd;
+  std::function<void(std::string_view)> on_output, on_error;  ///< As it comes, but for secrets.
+  std::function<bool()> enough;                               ///< It is to end.
+};
+
+/// Why a step may not go on.
 struct Refusal {
   std::string message;
-  bool hold = true;
+  /// Held or against a rule by now: nobody's failure. Else that could not be found out: backs off.
+  bool forbidden = true;
 };
 
 struct HostServices {

@@ -1,10 +1,13 @@
 #include "controller/host/tend.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 
 #include "controller/host/builds.h"
-#include "controller/host/files/content_links.h"
+#include "controller/host/drift.h"
+#include "controller/host/files/durable.h"
 #include "controller/host/files/locks.h"
 #include "controller/host/files/remove.h"
 #include "controller/host/observe.h"
@@ -17,81 +20,96 @@ constexpr Duration grace =
     5min;  // Requests and commands may still be in what was switched away from.
 constexpr std::size_t told_max = 20;
 
-std::vector<std::string> excluded_of(const Site& site, const ReleaseRecord& release) {
-  std::vector<std::string> out = site.application.writable;
-  auto set = release.content.find(Part::files);
-  if (set != release.content.end())
-    for (const auto& [name, path] : set->second.declared) out.push_back(path);
-  return out;
-}
-
 Result<std::optional<Drift>> look_for_drift(const Place& place, const EnvironmentRecord& record,
                                             bool renew) {
-  const ReleaseRecord& release = record.releases.at(record.current);
-  const std::string path = build_manifest(place.layout, release.build);
-  auto manifest = load_manifest(path);
-  if (!manifest) return std::move(manifest.error());
-  if (!*manifest) return std::optional<Drift>{};
-  auto changes =
-      scan(place.layout.code(release.id), **manifest, excluded_of(place.site, release), false);
+  auto changes = changes_in(place, record.releases.at(record.current), renew);
   if (!changes) return std::move(changes.error());
-  if (renew && (*manifest)->renewed && changes->empty()) {
-    if (auto saved = save(**manifest, path); !saved) return std::move(saved.error());
-  }
-  if (changes->empty()) return std::optional<Drift>{};
-  Drift drift{place.services.clock.now(), changes->size(), {}};
-  for (const Change& change : *changes) {
-    if (drift.first.size() < told_max)
-      drift.first.push_back(std::string(to_string(change.kind)) + " " + change.path);
+  if (changes->none()) return std::optional<Drift>{};
+  Drift drift{place.services.clock.now(), changes->rest.size() + changes->code.size(), {}};
+  for (const auto* part : {&changes->rest, &changes->code}) {
+    for (const Change& change : *part) {
+      if (drift.first.size() < told_max)
+        drift.first.push_back(std::string(to_string(change.kind)) + " " + change.path);
+    }
   }
   return std::optional(drift);
 }
 
-std::set<std::string> content_named(const EnvironmentRecord& record, Part part) {
-  std::set<std::string> out;
-  for (const auto& [id, release] : record.releases) {
-    auto it = release.content.find(part);
-    if (it == release.content.end()) continue;
-    for (const auto& [name, where] : it->second.items) out.insert(where);
+using Contents = std::map<Part, ContentSet>;
+
+/// What may be cleared away: the recorded items of what is due, but for those that anything else
+/// names.
+struct Leftovers {
+  std::set<std::string> releases, files, databases;
+  std::set<Engine> engines;
+};
+
+Leftovers leftovers(const std::vector<Retired>& due, const EnvironmentRecord& used) {
+  std::set<std::string> named;
+  const auto name = [&named](const Contents& content) {
+    for (const auto& [part, set] : content)
+      for (const auto& [item, where] : set.items) named.insert(where);
+  };
+  for (const auto& [id, release] : used.releases) name(release.content);
+  for (const auto& retired : used.retired) name(retired.content);
+  Leftovers out;
+  for (const auto& retired : due) {
+    if (!used.releases.contains(retired.id)) out.releases.insert(retired.id);
+    for (const auto& [part, set] : retired.content) {
+      for (const auto& [item, where] : set.items) {
+        if (named.contains(where)) continue;
+        (part == Part::files ? out.files : out.databases).insert(where);
+        if (part == Part::databases) out.engines.insert(engine_named(set.declared.at(item)));
+      }
+    }
   }
   return out;
 }
 
-Result<void> clear_databases(const Place& place, const EnvironmentRecord& record) {
-  const auto named = content_named(record, Part::databases);
-  std::set<Engine> engines;
-  for (const auto& database : place.site.databases) engines.insert(database.engine);
-  for (Engine kind : engines) {
+/// Before what they are made of, so that none is left whose content is gone.
+Result<void> clear_releases(const Place& place, const Leftovers& left) {
+  const auto& layout = place.layout;
+  for (const auto& id : left.releases) {
+    auto release = read_release(layout, id);
+    if (!release) return std::move(release.error());
+    if (*release)
+      if (auto kept = keep_aside(layout, **release); !kept) return std::move(kept.error());
+    if (auto removed = remove_tree(layout.release(id), layout.releases()); !removed) return removed;
+  }
+  return {};
+}
+
+/// Those alone that have this environment's mark.
+Result<void> clear_databases(const Place& place, const Leftovers& left) {
+  for (Engine kind : left.engines) {
     auto engine = place.engines.of(*place.environment.driver, kind);
     if (!engine) return std::move(engine.error());
-    auto there = (*engine)->list(place.site.name, place.environment.name);
-    if (!there) return std::move(there.error());
-    for (const auto& physical : *there) {
-      if (named.contains(physical)) continue;
+    auto ours = (*engine)->list(place.site.name, place.environment.name);
+    if (!ours) return std::move(ours.error());
+    for (const auto& physical : *ours) {
+      if (!left.databases.contains(physical)) continue;
       if (auto dropped = (*engine)->drop(physical); !dropped) return dropped;
     }
   }
   return {};
 }
 
-Result<void> clear_directories(const Place& place, const EnvironmentRecord& record) {
-  std::set<std::string> sets;
-  for (const auto& [id, release] : record.releases) {
-    for (const auto& [part, set] : release.content)
-      sets.insert(std::string(to_string(part)) + "-" + set.id);
-  }
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(place.layout.content(), error)) {
-    const std::string name = entry.path().filename();
-    const bool ours = name.starts_with("files-") || name.starts_with("databases-");
-    if (!ours || sets.contains(name)) continue;
-    if (auto removed = remove_tree(entry.path(), place.layout.content()); !removed) return removed;
-  }
-  for (const auto& entry : std::filesystem::directory_iterator(place.layout.releases(), error)) {
-    if (record.releases.contains(entry.path().filename())) continue;
-    if (auto removed = remove_tree(entry.path(), place.layout.releases()); !removed) return removed;
+Result<void> clear_files(const Place& place, const Leftovers& left) {
+  const std::string content = place.layout.content();
+  for (const auto& directory : left.files) {
+    if (!directory.starts_with(content + "/")) continue;  // Another environment's: a copied record.
+    if (auto removed = remove_tree(directory, content); !removed) return removed;
+    ::rmdir(directory.substr(0, directory.rfind('/')).c_str());  // Unless it holds more.
   }
   return {};
+}
+
+/// What somebody pointed "current" at is no leftover, though the record does not name it.
+bool runs_what_is_recorded(const EnvironmentLayout& layout, const EnvironmentRecord& record) {
+  const auto link = read_link(layout.current());
+  return link && *link && std::ranges::any_of(record.releases, [&](const auto& release) {
+           return **link == "releases/" + release.first;
+         });
 }
 
 bool anything_due(const EnvironmentRecord& record, Timestamp now) {
@@ -99,65 +117,64 @@ bool anything_due(const EnvironmentRecord& record, Timestamp now) {
          std::ranges::any_of(record.retired, [&](const Retired& r) { return r.at + grace <= now; });
 }
 
-/// The record with what was retired too recently to be cleared away; nothing when it is not known
-/// what that is made of.
-Result<std::optional<EnvironmentRecord>> still_used(const Place& place,
-                                                    const EnvironmentRecord& record) {
-  EnvironmentRecord out = record;
-  std::erase_if(out.retired,
-                [&](const Retired& r) { return r.at + grace <= place.services.clock.now(); });
-  for (const auto& retired : out.retired) {
-    auto release = read_release(place.layout, retired.id);
-    if (!release) return std::move(release.error());
-    if (!*release) return std::optional<EnvironmentRecord>{};
-    out.releases[retired.id] = std::move(**release);
-  }
-  return std::optional(std::move(out));
+Result<void> clear(const Place& place, EnvironmentRecord& record) {
+  const Timestamp now = place.services.clock.now();
+  const auto due = std::ranges::stable_partition(
+      record.retired, [&](const Retired& r) { return r.at + grace > now; });
+  const std::vector<Retired> old(due.begin(), due.end());
+  record.retired.erase(due.begin(), due.end());
+  const Leftovers left = leftovers(old, record);
+  if (auto r = clear_releases(place, left); !r) return r;
+  if (auto r = clear_databases(place, left); !r) return r;
+  return clear_files(place, left);
 }
 
 }  // namespace
 
-Result<bool> tend_environment(const Place& place, bool renew_stat_cache) {
+Result<Tended> tend_environment(const Place& place, bool renew_stat_cache) {
+  Tended out;
   auto record = read_record(place.layout);
   if (!record) return std::move(record.error());
-  if (!*record || (*record)->current.empty()) return false;
+  if (!*record || (*record)->current.empty()) return out;
+  for (const auto& [id, release] : (*record)->releases) out.builds.insert(release.build);
   auto state = look(place.layout.lock());
   if (!state) return std::move(state.error());
-  if (state->exclusive || state->shared || std::filesystem::exists(place.layout.journal()))
-    return false;
+  if (state->exclusive || state->shared || std::filesystem::exists(place.layout.journal()) ||
+      !runs_what_is_recorded(place.layout, **record))
+    return out;
   const std::string looked_at = (*record)->current;
   auto drift = look_for_drift(place, **record, renew_stat_cache);
   if (!drift) return std::move(drift.error());
   const bool same_drift = drift->has_value() == (*record)->drift.has_value() &&
                           (!*drift || (**drift).first == (*record)->drift->first);
   const bool clears = anything_due(**record, place.services.clock.now());
-  if (same_drift && !clears) return false;
+  if (same_drift && !clears) return out;
   auto lock = EnvironmentLock::try_exclusive(place.layout.lock(),
                                              place.services.owner + ", looking it over");
   if (!lock) return std::move(lock.error());
-  if (!*lock || std::filesystem::exists(place.layout.journal())) return false;
+  if (!*lock || std::filesystem::exists(place.layout.journal())) return out;
   record = read_record(place.layout);  // It may have moved on before the lock was taken.
   if (!record) return std::move(record.error());
-  if (!*record || (*record)->current != looked_at) return false;
+  if (!*record || (*record)->current != looked_at || !runs_what_is_recorded(place.layout, **record))
+    return out;
   if (!same_drift) (*record)->drift = *drift;
   bool cleared = false;
   if (clears && anything_due(**record, place.services.clock.now())) {
-    auto used = still_used(place, **record);
-    if (!used) return std::move(used.error());
-    if (*used) {
-      if (auto r = clear_databases(place, **used); !r) return std::move(r.error());
-      if (auto r = clear_directories(place, **used); !r) return std::move(r.error());
-      (*record)->retired = (*used)->retired;
-      cleared = true;
-    }
+    if (auto r = clear(place, **record); !r) return std::move(r.error());
+    cleared = true;
   }
-  if (same_drift && !cleared) return false;
+  if (same_drift && !cleared) return out;
   if (auto r = write_record(place.layout, **record); !r) return std::move(r.error());
-  return !same_drift;
+  out.news = !same_drift;
+  return out;
 }
 
-Result<void> tend_builds(const HostServices& services, const Site& site) {
-  (void)services;
+Result<void> tend_builds(const Site& site, const std::set<std::string>& known) {
+  const bool all_known = std::ranges::all_of(site.environments, [&](const auto& e) {
+    return !e.second.driver ||
+           std::ranges::includes(known, builds_there(layout_of(site, e.second)));
+  });
+  if (all_known) return {};
   std::map<std::string, std::set<std::string>> named;  // By root.
   for (const auto& [name, environment] : site.environments) {
     if (!environment.driver) continue;

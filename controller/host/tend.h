@@ -1,13 +1,22 @@
 #pragma once
 // Looking an environment over for changes made by hand, and clearing away what nothing names.
 
+#include <set>
+#include <string>
+
 #include "controller/host/place.h"
 
 namespace tidegate {
 
-/// See HostDriver::tend. One environment. True when something changed that a look should see.
-Result<bool> tend_environment(const Place& place, bool renew_stat_cache);
-/// Builds that no release of the site names.
-Result<void> tend_builds(const HostServices& services, const Site& site);
+struct Tended {
+  bool news = false;             ///< Something changed that a look should see.
+  std::set<std::string> builds;  ///< What its releases are linked from, as it was read.
+};
+/// See HostDriver::tend. One environment.
+Result<Tended> tend_environment(const Place& place, bool renew_stat_cache);
+
+/// Clears away builds that no release of the site names. Where all that are there are among
+/// `known`, it looks no further.
+Result<void> tend_builds(const Site& site, const std::set<std::string>& known);
 
 }  // namespace tidegate

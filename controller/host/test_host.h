@@ -175,7 +175,7 @@ class TestHost {
     const std::string user = is_root() ? ", runAs: www-data" : "";
     std::string text =
         "apiVersion: tidegate/v1\nkind: Driver\nmetadata: {name: host}\nspec: {host: {root: " +
-        root() + user + ", keepReleases: " + std::to_string(keep_releases) +
+        root() + user + ", keepReleases: " + std::to_string(keep_releases) + driver_settings +
         "}}\n---\n"
         "apiVersion: tidegate/v1\nkind: Site\nmetadata: {name: acme}\nspec:\n  driver: host\n"
         "  repository: {url: " +
@@ -294,7 +294,8 @@ class TestHost {
   std::map<std::string, std::string> environments{
       {"dev", "code: {branch: main}, content: {source: live}"}};
   std::string commands, build_secrets, writable;
-  std::string more;  ///< Further documents, each after its "---".
+  std::string more;             ///< Further documents, each after its "---".
+  std::string driver_settings;  ///< ", mariadb: {…}"
   std::string content =
       "databases: [{name: main, engine: sqlite}], files: [{name: uploads, path: web/uploads}]";
   bool launched = false;

@@ -6,11 +6,14 @@ namespace tidegate {
 namespace {
 
 constexpr Duration refused_pause = std::chrono::seconds(2);
+constexpr const char* source_unreadable = "SourceUnreadable";
 
 /// Only what the next look compares with.
 SiteStatus slim(SiteStatus status) {
   for (auto& e : status.environments) {
+    auto operation = std::move(e.observed.operation);
     e.observed = {};
+    e.observed.operation = std::move(operation);
     e.holds.clear();
     e.warnings.clear();
   }
@@ -29,7 +32,8 @@ Controller::Controller(std::vector<ManifestSource*> sources, Driver& driver, con
       queue_([this] { return draw(); }),
       jitter_(std::move(jitter)) {
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    sources_.push_back({sources[i], settings.intervals[i], {}, {}, {}, {}, clock.now(), false});
+    sources_.push_back(
+        {sources[i], settings.intervals[i], {}, {}, {}, {}, {}, {}, clock.now(), false});
   }
   roles_ = std::move(settings.roles);
   roles_.resize(sources_.size());
@@ -37,7 +41,7 @@ Controller::Controller(std::vector<ManifestSource*> sources, Driver& driver, con
     roles_[i].name = sources_[i].source->name();
     roles_[i].prefix = prefix_of(sources_[i]);
   }
-  fleet_ = std::make_shared<const Fleet>(Fleet().with_sources(roles_));
+  fleet_ = std::make_shared<const Fleet>(settings.fleet.with_sources(roles_));
 }
 
 double Controller::draw() {
@@ -69,13 +73,9 @@ Timestamp Controller::next_due() const {
 }
 
 void Controller::take_over(const Controller& old) {
-  std::unique_lock mine(mutex_, std::defer_lock), theirs(old.mutex_, std::defer_lock);
-  std::lock(mine, theirs);
-  const bool prefixed = sources_.size() > 1;
-  if (prefixed != (old.sources_.size() > 1)) return;
-  for (const Source& source : old.sources_)
-    if (source.busy) return;
+  std::scoped_lock both(mutex_, old.mutex_);
   std::vector<FileChange> left;  // Of sources that are not named any more.
+  std::vector<SourceRole> roles = roles_;
   for (const Source& source : old.sources_) {
     auto same = std::ranges::find(sources_, source.source->name(),
                                   [](const Source& s) { return s.source->name(); });
@@ -83,15 +83,16 @@ void Controller::take_over(const Controller& old) {
       for (const auto& file : source.files) left.push_back({file, std::nullopt});
       continue;
     }
-    same->files = source.files;
+    same->files = source.files;  // By their old paths; its first reading moves them.
+    same->sites = source.sites;
     same->signature = source.signature;
+    roles[static_cast<std::size_t>(same - sources_.begin())].files = source.files;
   }
   fleet_ = std::make_shared<const Fleet>(
-      old.fleet_->with(left, old.fleet_->revision(), "").with_sources(roles_));
+      old.fleet_->with(left, old.fleet_->revision(), "").with_sources(std::move(roles)));
   statuses_ = old.statuses_;
-  const auto known = fleet_;
-  mine.unlock();
-  for (const auto& [name, site] : known->sites()) queue_.add(name, Lane::routine);
+  for (const auto& [name, site] : fleet_->sites()) queue_.add(name, Lane::routine);
+  for (const auto& [name, status] : statuses_) queue_.add(name, Lane::routine);  // Or let go.
 }
 
 void Controller::look_soon(const std::string& site) { queue_.add(site, Lane::changed); }
@@ -143,18 +144,7 @@ Controller::Source* Controller::due_source(Timestamp now) {
 
 void Controller::poll(Source& source) {
   auto changes = source.source->changed_since(source.revision);
-  const std::string problem = changes ? "" : changes.error().message;
-  if (problem != source.problem) {
-    const std::string& text = problem.empty() ? source.problem : problem;
-    chronicle_.log(problem.empty() ? "info" : "error",
-                   problem.empty() ? "manifests are readable again"
-                                   : "manifests cannot be read; the last good state stays",
-                   {{"source", source.source->name()}, {"problem", text}});
-    chronicle_.happened({clock_.now(), "", "",
-                         problem.empty() ? "SourceReadable" : "SourceUnreadable",
-                         source.source->name() + (problem.empty() ? "" : ": " + problem)});
-    source.problem = problem;
-  }
+  note_problem(source, changes ? "" : changes.error().message);
   if (changes && *changes) apply(source, std::move(**changes));
   const double jitter = draw();
   std::lock_guard lock(mutex_);
@@ -164,24 +154,61 @@ void Controller::poll(Source& source) {
   source.busy = false;
 }
 
+void Controller::note_problem(Source& source, const std::string& problem) {
+  if (problem == source.problem) return;
+  const bool good = problem.empty();
+  chronicle_.log(
+      good ? "info" : "error",
+      good ? "manifests are readable again" : "manifests cannot be read; the last good state stays",
+      {{"source", source.source->name()}, {"problem", good ? source.problem : problem}});
+  chronicle_.happened({clock_.now(), "", "", good ? "SourceReadable" : source_unreadable,
+                       source.source->name() + (good ? "" : ": " + problem)});
+  {
+    std::lock_guard lock(mutex_);
+    if (source.problem.empty()) source.since = clock_.now();
+    source.problem = problem;
+  }
+  for (const std::string& site : source.sites) queue_.add(site, Lane::routine);
+}
+
+std::vector<Condition> Controller::unreadable_sources_of(const std::string& site) const {
+  std::lock_guard lock(mutex_);
+  std::vector<Condition> out;
+  for (const Source& source : sources_) {
+    if (source.problem.empty() || !source.sites.contains(site)) continue;
+    out.push_back(
+        {source_unreadable, "True", source_unreadable,
+         "source " + source.source->name() + ": " + source.problem + "; the last good state stays",
+         source.since});
+  }
+  return out;
+}
+
 void Controller::apply(Source& source, ManifestChanges changes) {
-  std::lock_guard applying(applying_);  // The next fleet is made from the last one.
+  std::lock_guard one_after_the_other(applying_);
   const std::string prefix = prefix_of(source);
   std::set<std::string> named;
   for (FileChange& change : changes.changes) {
     change.path = prefix + change.path;
     named.insert(change.path);
   }
+  const auto of_another = [&](const std::string& file) {
+    return std::ranges::any_of(
+        sources_, [&](const Source& s) { return &s != &source && s.files.contains(file); });
+  };
+  std::set<std::string> files = source.files;
   if (changes.complete) {
-    for (const auto& file : source.files) {
-      if (!named.contains(file)) changes.changes.push_back({file, std::nullopt});
+    for (const auto& file : files) {
+      if (!named.contains(file) && !of_another(file))
+        changes.changes.push_back({file, std::nullopt});
     }
+    files.clear();
   }
   for (const FileChange& change : changes.changes) {
     if (change.text)
-      source.files.insert(change.path);
+      files.insert(change.path);
     else
-      source.files.erase(change.path);
+      files.erase(change.path);
   }
   const auto before = fleet();
   const auto after = std::make_shared<const Fleet>(
@@ -190,10 +217,14 @@ void Controller::apply(Source& source, ManifestChanges changes) {
   {
     std::lock_guard lock(mutex_);
     fleet_ = after;
+    source.files = std::move(files);
+    source.sites.insert(changed.begin(), changed.end());
     source.signature = std::move(changes.signature);
   }
   const bool first = source.revision.empty();
   source.revision = changes.revision;
+  const bool all_were_read = all_read_;
+  all_read_ = std::ranges::none_of(sources_, [](const Source& s) { return s.revision.empty(); });
   if (changes.rewritten) {
     chronicle_.happened(
         {clock_.now(), "", "", "SourceRewritten",
@@ -210,26 +241,19 @@ void Controller::apply(Source& source, ManifestChanges changes) {
     }
   }
   for (const auto& site : changed) queue_.add(site, first ? Lane::routine : Lane::changed);
+  if (all_were_read || !all_read_) return;
+  for (const auto& site : after->named_sites()) queue_.add(site, Lane::routine);
 }
 
 // ---- looks ----
 
 void Controller::look_at(const std::string& name) {
   const auto site = find(name);
-  if (!site) {
-    std::lock_guard lock(mutex_);
-    if (statuses_.erase(name) > 0) chronicle_.let_go(name);
-    return;
-  }
-  std::optional<SiteStatus> before;
-  {
-    std::lock_guard lock(mutex_);
-    if (auto it = statuses_.find(name); it != statuses_.end()) before = it->second;
-  }
-  if (!before) before = chronicle_.last(name);
+  if (!site) return tell_without_site(name);
+  const auto before = last_told(name);
   Look look = reconciler_.reconcile(*site, chronicle_.retries(name), before ? &*before : nullptr);
   note_started(name, look);
-  tell(look, before);
+  tell(look.status, look.plan, before);
   const bool needs_a_person = std::ranges::any_of(
       look.refused, [](const auto& refused) { return refused.second.kind == ErrorKind::invalid; });
   if (look.problem && look.problem->kind == ErrorKind::invalid) {
@@ -243,6 +267,50 @@ void Controller::look_at(const std::string& name) {
   }
   queue_.forget(name);
   queue_.add_at(name, look.again, Lane::routine);
+}
+
+void Controller::tell_how_it_ended(Timestamp deadline) {
+  std::vector<SiteStatus> busy;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, status] : statuses_) {
+      const bool ran = std::ranges::any_of(status.environments, [](const EnvironmentStatus& e) {
+        return e.observed.operation || e.ready().reason == "Progressing";
+      });
+      if (ran) busy.push_back(status);
+    }
+  }
+  for (const SiteStatus& before : busy) {
+    const auto site = find(before.name);
+    if (!site || clock_.now() > deadline) continue;
+    const Look last = reconciler_.look(*site, chronicle_.retries(before.name), &before);
+    tell(last.status, last.plan, before);
+  }
+}
+
+/// Its documents were broken from the start, or are not there any more.
+void Controller::tell_without_site(const std::string& name) {
+  const std::string invalid = fleet()->invalid(name);
+  if (invalid.empty()) {
+    std::lock_guard lock(mutex_);
+    if (statuses_.erase(name) > 0) chronicle_.let_go(name);
+    return;
+  }
+  if (!all_read_) return;  // What it lacks may be in another source.
+  const auto before = last_told(name);
+  tell(broken_status(name, invalid, before ? &*before : nullptr, clock_.now()), {}, before);
+}
+
+std::optional<SiteStatus> Controller::last_told(const std::string& name) {
+  {
+    std::lock_guard lock(mutex_);
+    if (auto it = statuses_.find(name); it != statuses_.end()) return it->second;
+  }
+  auto last = chronicle_.last(name);
+  // Told of the source itself, and no news of the site.
+  if (last)
+    std::erase_if(last->conditions, [](const Condition& c) { return c.type == source_unreadable; });
+  return last;
 }
 
 void Controller::note_started(const std::string& site, const Look& look) {
@@ -262,16 +330,17 @@ void Controller::note_started(const std::string& site, const Look& look) {
     chronicle_.log("error", "bug: planned to break a rule", {{"site", site}, {"rule", look.bug}});
 }
 
-void Controller::tell(Look& look, const std::optional<SiteStatus>& before) {
-  look.status.next_look = look.again;
-  look.status.because = look.because;
-  for (const Event& event :
-       events_between(before ? &*before : nullptr, look.status, clock_.now())) {
+void Controller::tell(SiteStatus status, const Plan& plan,
+                      const std::optional<SiteStatus>& before) {
+  for (const Event& event : events_between(before ? &*before : nullptr, status, clock_.now()))
     chronicle_.happened(event);
+  {
+    std::lock_guard lock(mutex_);
+    statuses_.insert_or_assign(status.name, slim(status));
   }
-  chronicle_.told(look.status, look.plan);
-  std::lock_guard lock(mutex_);
-  statuses_.insert_or_assign(look.status.name, slim(look.status));
+  for (Condition& condition : unreadable_sources_of(status.name))
+    status.conditions.push_back(std::move(condition));
+  chronicle_.told(status, plan);
 }
 
 }  // namespace tidegate

@@ -19,6 +19,7 @@ struct LoopSettings {
   std::vector<Duration> intervals;  ///< One for each source, jittered by ±10 %.
   std::vector<SourceRole> roles;    ///< One for each source; empty: all are the platform team's.
   Cadence cadence;
+  Fleet fleet{};  ///< What the first manifests are added to: an empty one.
 };
 
 class Controller {
@@ -34,10 +35,9 @@ class Controller {
   /// When run_one() next has something to do, as things stand.
   Timestamp next_due() const;
 
-  /// Goes on from the manifests that another one knows, which was shut down; each source is read
-  /// anew and as a whole, and what it may say is judged by its role here. Called before run_one().
-  /// Does nothing while `old` reads a source, or when files of one source would meet those of
-  /// several.
+  /// Goes on from the manifests that another one knows, which was shut down, also where it still
+  /// reads a source; each source is read anew and as a whole, and what it may say is judged by its
+  /// role here. Called before run_one().
   void take_over(const Controller& old);
 
   /// Something about this site changed. Any thread.
@@ -50,6 +50,9 @@ class Controller {
   std::shared_ptr<const Site> find(const std::string& site) const;
   /// Hands out nothing more; what is being looked at ends by itself.
   void shut_down();
+  /// After shut_down(), when the driver has ended what ran: observes each site that was told as
+  /// busy once more and tells of it, starting nothing. Goes on to no other site after `deadline`.
+  void tell_how_it_ended(Timestamp deadline);
 
  private:
   struct Source {
@@ -58,7 +61,9 @@ class Controller {
     std::string revision;         // Read last.
     std::set<std::string> files;  // With the source's prefix.
     SignatureQuestion signature;  // Of what was read last.
+    std::set<std::string> sites;  // That its files concern, or once did.
     std::string problem;          // Told last.
+    Timestamp since{};            // Of `problem`.
     Timestamp due{};
     bool busy = false;
   };
@@ -68,7 +73,11 @@ class Controller {
   void poll(Source& source);
   void apply(Source& source, ManifestChanges changes);
   void look_at(const std::string& name);
-  void tell(Look& look, const std::optional<SiteStatus>& before);
+  void tell_without_site(const std::string& name);
+  std::optional<SiteStatus> last_told(const std::string& name);
+  void tell(SiteStatus status, const Plan& plan, const std::optional<SiteStatus>& before);
+  void note_problem(Source& source, const std::string& problem);
+  std::vector<Condition> unreadable_sources_of(const std::string& site) const;
   void note_started(const std::string& site, const Look& look);
   double draw();
 
@@ -77,14 +86,15 @@ class Controller {
   Chronicle& chronicle_;
   Reconciler reconciler_;
   Workqueue queue_;
-  std::mutex applying_;  // Taken before mutex_.
 
+  std::mutex applying_;       // One source's changes after the other's. Taken before mutex_.
   mutable std::mutex mutex_;  // For everything below.
   std::function<double()> jitter_;
   std::vector<Source> sources_;
   std::vector<SourceRole> roles_;
-  std::shared_ptr<const Fleet> fleet_ = std::make_shared<const Fleet>();
+  std::shared_ptr<const Fleet> fleet_;
   std::map<std::string, SiteStatus> statuses_;  // Without what was observed: for transitions alone.
+  std::atomic<bool> all_read_{false};           // Every source, once at least.
   std::atomic<bool> stopping_{false};
 };
 

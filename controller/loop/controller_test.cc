@@ -1,9 +1,11 @@
-// Several sources read by several threads, each under its role.
+// Manifests of several sources become one fleet, each under its role, and a reload goes on from it.
 
 #include "controller/loop/controller.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <condition_variable>
 #include <thread>
 
 #include "schemas/policy.h"
@@ -13,142 +15,269 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A source whose files change when a test says so.
-class Files : public ManifestSource {
+std::string site_text(const std::string& name) {
+  return "apiVersion: tidegate/v1\nkind: Site\nmetadata: {name: " + name +
+         "}\nspec: {driver: host, repository: {url: \"https://git.example.org/" + name +
+         ".git\"}, stages: [live]}\n";
+}
+
+SourceRole team_of(const std::vector<std::string>& sites) {
+  return {"", false, "", sites, {}, {"host"}, false};
+}
+
+class StillClock : public Clock {
  public:
-  explicit Files(std::string name) : name_(std::move(name)) {}
-  std::vector<FileChange> files;
-  bool readable = true;
-
-  std::string name() const override { return name_; }
-  Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override {
-    if (!readable) return Error{ErrorKind::transient, "no route to host"};
-    if (!revision.empty()) return std::optional<ManifestChanges>();
-    ManifestChanges changes;
-    changes.revision = std::string(40, 'a');
-    changes.changes = files;
-    changes.complete = true;
-    return std::optional(std::move(changes));
-  }
-
- private:
-  const std::string name_;
+  Timestamp now() const override { return Timestamp(1h); }
 };
 
-/// A world in which no site can be observed: what is looked at here are the manifests.
-class Nowhere : public Driver, public Clock, public Calendar, public Chronicle {
+class NoCalendar : public Calendar {
  public:
-  std::atomic<int> started = 0;
-  Timestamp now() const override { return Timestamp(24h * 365 * 50); }
-  Result<ObservedSite> observe(const Site&) override {
-    return Error{ErrorKind::invalid, "nothing is here"};
-  }
-  Result<void> start(const Site&, const Step&) override {
-    ++started;
-    return {};
-  }
   std::optional<Timestamp> next(const std::string&, const std::string&, Timestamp) const override {
     return std::nullopt;
   }
-  void told(const SiteStatus&, const Plan&) override {}
-  void happened(const Event&) override {}
-  void let_go(const std::string&) override {}
+};
+
+class EmptyWorld : public Driver {
+ public:
+  Result<ObservedSite> observe(const Site&) override { return ObservedSite{}; }
+  Result<void> start(const Site&, const Step&) override { return {}; }
+};
+
+class Told : public Chronicle {
+ public:
+  void told(const SiteStatus& status, const Plan&) override { statuses[status.name] = status; }
+  void happened(const Event& event) override { events.push_back(event.site + " " + event.type); }
+  void let_go(const std::string& site) override { gone.insert(site); }
   std::optional<SiteStatus> last(const std::string&) override { return std::nullopt; }
   std::set<std::string> retries(const std::string&) override { return {}; }
   void retried(const std::string&, const std::string&) override {}
   void log(const char*, const std::string&,
            const std::vector<std::pair<std::string, std::string>>&) override {}
+  std::set<std::string> gone;
+  std::map<std::string, SiteStatus> statuses;
+  std::vector<std::string> events;
 };
 
-std::string document(const std::string& kind, const std::string& metadata,
-                     const std::string& spec) {
-  return "---\napiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {" + metadata + "}\nspec: {" +
-         spec + "}\n";
-}
-std::string driver() { return document("Driver", "name: hosts", "host: {root: /srv/sites}"); }
-std::string site(const std::string& name) {
-  return document("Site", "name: " + name,
-                  "driver: hosts, repository: {url: \"https://h/r\"}, stages: [live]") +
-         document("Environment", "name: live, site: " + name, "code: {branch: main}");
-}
-SourceRole team(const std::vector<std::string>& sites) {
-  return {"", false, "", sites, {}, {"hosts"}, false};
-}
+/// A source whose files are the test's; it may be made to wait while it is read.
+class Files : public ManifestSource {
+ public:
+  Files(std::string name, std::map<std::string, std::string> files)
+      : name_(std::move(name)), files_(std::move(files)) {}
+  std::string name() const override { return name_; }
+  Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override {
+    if (on_read) on_read();
+    if (!readable) return Error{ErrorKind::transient, "no route to host"};
+    if (!revision.empty()) return std::optional<ManifestChanges>{};
+    ManifestChanges all{"r1", "Ada", {}, true, false, {}};
+    for (const auto& [path, text] : files_) all.changes.push_back({path, text});
+    return std::optional(std::move(all));
+  }
+  std::function<void()> on_read;
+  bool readable = true;
 
-class ControllerTest : public ::testing::Test {
+ private:
+  const std::string name_;
+  const std::map<std::string, std::string> files_;
+};
+
+class ControllerTest : public testing::Test {
  protected:
+  ControllerTest() {
+    const std::string driver =
+        "apiVersion: tidegate/v1\nkind: Driver\nmetadata: {name: host}\nspec: {host: {root: "
+        "/srv}}\n";
+    platform = std::make_unique<Files>(
+        "platform", std::map<std::string, std::string>{{"driver.yaml", driver},
+                                                       {"acme.yaml", site_text("acme")}});
+    shops = std::make_unique<Files>(
+        "shops", std::map<std::string, std::string>{{"bolt.yaml", site_text("bolt")}});
+  }
   std::unique_ptr<Controller> controller(std::vector<ManifestSource*> sources,
-                                         std::vector<SourceRole> roles) {
+                                         std::vector<SourceRole> roles = {}) {
     LoopSettings settings;
-    settings.intervals.assign(sources.size(), 1h);
+    settings.intervals.assign(sources.size(), 15s);
     settings.roles = std::move(roles);
     return std::make_unique<Controller>(
-        std::move(sources), world, world, world, world, [] { return 0.5; }, settings);
+        std::move(sources), world, clock, calendar, told, [] { return 0.5; }, settings);
   }
-  static void run(Controller& controller) {
+  static void settle(Controller& controller) {
     while (controller.run_one()) {
     }
   }
-
-  Nowhere world;
-  Files platform{"platform"}, a{"team-a"}, b{"team-b"};
+  static std::set<std::string> sites(const Controller& controller) {
+    std::set<std::string> out;
+    for (const auto& [name, site] : controller.fleet()->sites()) out.insert(name);
+    return out;
+  }
+  std::unique_ptr<Files> platform, shops;
+  EmptyWorld world;
+  StillClock clock;
+  NoCalendar calendar;
+  Told told;
 };
 
+const std::set<std::string> acme{"acme"}, both{"acme", "bolt"};
+
+TEST_F(ControllerTest, ASiteThatIsBrokenFromTheStartIsTold) {
+  Files odd("odd", {{"odd.yaml",
+                     "apiVersion: tidegate/v1\nkind: Site\nmetadata: {name: odd}\n"
+                     "spec: {stagez: []}\n"}});
+  auto loop = controller({platform.get(), &odd});
+  settle(*loop);
+  ASSERT_TRUE(told.statuses.contains("odd"));
+  const SiteStatus& status = told.statuses.at("odd");
+  EXPECT_TRUE(status.broken);
+  ASSERT_EQ(status.conditions.size(), 1u);
+  EXPECT_EQ(status.conditions[0].reason, "Invalid");
+  EXPECT_EQ(status.conditions[0].message, loop->fleet()->invalid("odd"));
+  EXPECT_TRUE(status.conditions[0].message.starts_with("odd/odd.yaml:4:8: spec.stagez: "))
+      << status.conditions[0].message;
+  EXPECT_EQ(std::ranges::count(told.events, "odd Invalid"), 1);
+  EXPECT_FALSE(told.statuses.at("acme").broken);
+}
+
+TEST_F(ControllerTest, WhatAnotherSourceMayStillDeclareIsNotMissed) {
+  auto loop = controller({shops.get(), platform.get()});
+  settle(*loop);
+  EXPECT_EQ(std::ranges::count(told.events, "bolt Invalid"), 0);
+  EXPECT_EQ(std::ranges::count(told.events, "bolt Recovered"), 0);
+  EXPECT_FALSE(told.statuses.at("bolt").broken);
+}
+
+TEST_F(ControllerTest, AReloadGoesOnFromWhatIsKnownWhateverTheSourcesWere) {
+  auto one = controller({platform.get()});
+  settle(*one);
+  one->shut_down();
+  auto two = controller({platform.get(), shops.get()});
+  two->take_over(*one);
+  EXPECT_EQ(sites(*two), acme) << "nothing is undeclared before it was read";
+  settle(*two);
+  EXPECT_EQ(sites(*two), both);
+  EXPECT_EQ(
+      two->fleet()->files(),
+      (std::set<std::string>{"platform/acme.yaml", "platform/driver.yaml", "shops/bolt.yaml"}));
+  for (const Problem& problem : two->fleet()->problems())
+    EXPECT_TRUE(problem.warning) << to_string(problem);
+  two->shut_down();
+  auto again = controller({platform.get()});
+  again->take_over(*two);
+  EXPECT_EQ(sites(*again), acme);
+  settle(*again);
+  EXPECT_EQ(again->fleet()->files(), (std::set<std::string>{"acme.yaml", "driver.yaml"}));
+  EXPECT_EQ(told.gone, std::set<std::string>{"bolt"});
+}
+
+TEST_F(ControllerTest, AReloadGoesOnFromWhatIsKnownWhileASourceIsRead) {
+  auto old = controller({platform.get()});
+  settle(*old);
+  std::mutex gate;
+  std::condition_variable changed;
+  bool reading = false, go_on = false;
+  platform->on_read = [&] {
+    std::unique_lock lock(gate);
+    reading = true;
+    changed.notify_all();
+    changed.wait(lock, [&] { return go_on; });
+  };
+  old->poll_soon();
+  std::thread reader([&] { old->run_one(); });
+  {
+    std::unique_lock lock(gate);
+    changed.wait(lock, [&] { return reading; });
+  }
+  old->shut_down();
+  auto next = controller({platform.get()});
+  next->take_over(*old);
+  EXPECT_EQ(sites(*next), acme);
+  {
+    std::lock_guard lock(gate);
+    go_on = true;
+  }
+  changed.notify_all();
+  reader.join();
+}
+
+TEST_F(ControllerTest, AFolderNamedLikeANewSourceLosesNothing) {
+  Files folder("platform", {{"shops/bolt.yaml", site_text("acme")},
+                            {"driver.yaml",
+                             "apiVersion: tidegate/v1\nkind: Driver\nmetadata: "
+                             "{name: host}\nspec: {host: {root: /srv}}\n"}});
+  auto one = controller({&folder});
+  settle(*one);
+  one->shut_down();
+  auto two = controller({shops.get(), &folder});
+  two->take_over(*one);
+  settle(*two);
+  EXPECT_EQ(sites(*two), both);
+}
+
+TEST_F(ControllerTest, SourcesThatAreReadAtOnceLoseNothingOfEachOther) {
+  std::map<std::string, std::string> many, more;
+  for (int i = 0; i < 200; ++i) {
+    many["a" + std::to_string(i) + ".yaml"] = site_text("a" + std::to_string(i));
+    more["b" + std::to_string(i) + ".yaml"] = site_text("b" + std::to_string(i));
+  }
+  for (int round = 0; round < 5; ++round) {
+    Files first("first", many), second("second", more);
+    std::atomic<int> reading{0};
+    first.on_read = second.on_read = [&] {
+      for (++reading; reading < 2;) std::this_thread::yield();
+    };
+    auto loop = controller({&first, &second});
+    std::thread other([&] { loop->run_one(); });
+    loop->run_one();
+    other.join();
+    EXPECT_EQ(loop->fleet()->files().size(), 400u);
+  }
+}
+
 TEST_F(ControllerTest, ReadsEachSourceUnderItsRole) {
-  platform.files = {{"x.yaml", driver()}};
-  a.files = {{"x.yaml", site("a-shop") + site("b-shop")}};
-  const auto it = controller({&platform, &a}, {{}, team({"a-*"})});
-  run(*it);
-  EXPECT_TRUE(it->fleet()->find("a-shop"));
-  EXPECT_FALSE(it->fleet()->find("b-shop"));
-  ASSERT_EQ(it->fleet()->problems().size(), 2U);
-  EXPECT_EQ(to_string(it->fleet()->problems()[0]),
-            "team-a/x.yaml:14:18: metadata.name: source \"team-a\" may not speak of site "
-            "\"b-shop\": it is allowed a-*");
+  Files team("team", {{"x.yaml", site_text("a-shop") + "---\n" + site_text("b-shop")}});
+  auto loop = controller({platform.get(), &team}, {{}, team_of({"a-*"})});
+  settle(*loop);
+  EXPECT_EQ(sites(*loop), (std::set<std::string>{"a-shop", "acme"}));
+  std::vector<std::string> told_of;
+  for (const Problem& problem : loop->fleet()->problems())
+    if (!problem.warning) told_of.push_back(to_string(problem));
+  EXPECT_EQ(told_of, std::vector<std::string>{
+                         "team/x.yaml:8:18: metadata.name: source \"team\" may not speak of site "
+                         "\"b-shop\": it is allowed a-*"});
 }
 
 TEST_F(ControllerTest, HoldsSitesUntilThePlatformWasRead) {
-  platform.readable = false;
-  a.files = {{"x.yaml", site("a-shop")}};
-  const auto it = controller({&a, &platform}, {team({"*"}), {}});
-  run(*it);
-  ASSERT_TRUE(it->fleet()->find("a-shop"));
-  EXPECT_EQ(it->fleet()->find("a-shop")->governance->unreadable.size(), 1U);
-  platform.readable = true;
-  platform.files = {{"x.yaml", driver()}};
-  it->poll_soon();
-  run(*it);
-  EXPECT_TRUE(it->fleet()->find("a-shop")->governance->unreadable.empty());
+  platform->readable = false;
+  auto loop = controller({shops.get(), platform.get()}, {team_of({"*"}), {}});
+  settle(*loop);
+  ASSERT_TRUE(loop->fleet()->find("bolt"));
+  EXPECT_EQ(loop->fleet()->find("bolt")->governance->unreadable.size(), 1U);
+  platform->readable = true;
+  loop->poll_soon();
+  settle(*loop);
+  EXPECT_TRUE(loop->fleet()->find("bolt")->governance->unreadable.empty());
 }
 
 TEST_F(ControllerTest, TakesOverWithOtherRoles) {
-  platform.files = {{"x.yaml", driver()}};
-  a.files = {{"x.yaml", site("a-shop") + site("a-blog")}};
-  const auto before = controller({&platform, &a}, {{}, team({"a-*"})});
-  run(*before);
+  Files team("team", {{"x.yaml", site_text("a-shop") + "---\n" + site_text("a-blog")}});
+  auto before = controller({platform.get(), &team}, {{}, team_of({"a-*"})});
+  settle(*before);
   before->shut_down();
-  a.readable = false;
-  const auto after = controller({&platform, &a}, {{}, team({"a-blog"})});
+  auto after = controller({platform.get(), &team}, {{}, team_of({"a-blog"})});
   after->take_over(*before);
   EXPECT_FALSE(after->fleet()->find("a-shop")) << "at once, whether the source can be read or not";
   ASSERT_TRUE(after->fleet()->find("a-blog"));
   EXPECT_TRUE(after->fleet()->find("a-blog")->governance->unreadable.empty());
 }
 
-// Each fleet is made from the last one: none of those read at once may be lost.
-TEST_F(ControllerTest, SourcesReadAtOnceAreAllThere) {
-  std::vector<std::unique_ptr<Files>> sources;
-  std::vector<ManifestSource*> all;
-  for (int i = 0; i < 16; ++i) {
-    sources.push_back(std::make_unique<Files>("source-" + std::to_string(i)));
-    all.push_back(sources.back().get());
-    sources.back()->files = {{"x.yaml", (i == 0 ? driver() : "") + site("s-" + std::to_string(i))}};
-  }
-  const auto it = controller(all, {});
-  std::vector<std::jthread> threads;
-  for (int i = 0; i < 4; ++i) threads.emplace_back([&] { run(*it); });
-  threads.clear();
-  EXPECT_EQ(it->fleet()->sites().size(), 16U);
+TEST_F(ControllerTest, AFolderNamedLikeThePlatformGivesNoRights) {
+  Files team("team", {{"platform/x.yaml", site_text("acme")}});
+  auto one = controller({&team}, {team_of({"a-*", "acme"})});
+  settle(*one);
+  one->shut_down();
+  platform->readable = team.readable = false;
+  auto two = controller({platform.get(), &team}, {{}, team_of({"a-*"})});
+  two->take_over(*one);
+  settle(*two);
+  EXPECT_EQ(sites(*two), std::set<std::string>{}) << "the file is the team's, wherever it lies";
 }
 
 }  // namespace

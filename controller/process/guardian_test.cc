@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <memory>
+#include <stdexcept>
 
 namespace tidegate {
 namespace {
@@ -17,6 +18,7 @@ pid_t start_group() {
     execl("/bin/sleep", "sleep", "60", nullptr);
     _exit(127);
   }
+  if (id < 0) throw std::runtime_error("fork");  // -1 would be every process there is.
   setpgid(id, id);
   return id;
 }

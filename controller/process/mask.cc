@@ -161,6 +161,20 @@ void Mask::mark_cut(std::string_view line, std::size_t begin, std::vector<bool>&
       }
 }
 
+std::size_t Mask::settled(std::string_view text) const {
+  std::size_t end = text.size();
+  for (const std::string& spelling : spellings_)
+    for (std::size_t length = std::min(spelling.size() - 1, text.size()); length > 0; --length)
+      if (text.ends_with(std::string_view(spelling).substr(0, length))) {
+        end = std::min(end, text.size() - length);
+        break;
+      }
+  std::vector<bool> covered(text.size());
+  mark(text, covered);
+  while (end > 0 && end < text.size() && covered[end - 1]) --end;
+  return end;
+}
+
 std::string Mask::apply(std::string_view text) const {
   if (spellings_.empty()) return std::string(text);
   std::vector<bool> covered(text.size());
@@ -178,6 +192,19 @@ std::string Mask::apply(std::string_view text) const {
       result += "***";
   }
   return result;
+}
+
+void MaskedStream::feed(std::string_view bytes) {
+  held_ += bytes;
+  const std::size_t settled = mask_.settled(held_);
+  if (settled == 0) return;
+  sink_(mask_.apply(std::string_view(held_).substr(0, settled)));
+  held_.erase(0, settled);
+}
+
+void MaskedStream::finish() {
+  if (!held_.empty()) sink_(mask_.apply(held_));
+  held_.clear();
 }
 
 }  // namespace tidegate

@@ -57,6 +57,26 @@ TEST(MaskTest, MasksEachLineOfASecretWithSeveral) {
             "{\"key\":\"***\"}");
 }
 
+TEST(MaskTest, MasksAStreamWhateverItsPieces) {
+  const Mask mask({"abcdef", "defghi"});
+  const std::string text = "x abcdefghi\nabcabcde\xff abcdef y abc";
+  for (std::size_t size = 1; size <= text.size(); ++size) {
+    std::string out;
+    MaskedStream stream(mask, [&out](std::string_view bytes) { out += bytes; });
+    for (std::size_t at = 0; at < text.size(); at += size) stream.feed(text.substr(at, size));
+    stream.finish();
+    EXPECT_EQ(out, "x ***\nabcabcde\xff *** y abc") << size;
+  }
+}
+
+TEST(MaskTest, HoldsBackNothingThatNoSecretBeginsWith) {
+  const Mask mask({"abcdef"});
+  std::string out;
+  MaskedStream stream(mask, [&out](std::string_view bytes) { out += bytes; });
+  stream.feed("Name? ");
+  EXPECT_EQ(out, "Name? ");
+}
+
 TEST(MaskTest, LeavesShortSecretsAlone) {
   EXPECT_EQ(Mask({"", "a", "abc"}).apply("abc a"), "abc a");
 }

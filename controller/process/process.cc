@@ -123,6 +123,7 @@ class Run {
 
   void read_output() {
     const std::string_view bytes = read_some(child_.output);
+    if (request_.on_output && !bytes.empty()) request_.on_output(bytes);
     const std::size_t room = request_.output_max - result_.output.size();
     result_.output += bytes.substr(0, room);
     if (bytes.size() > room) result_.output_cut = true;
@@ -131,8 +132,9 @@ class Run {
   }
 
   void read_error() {
-    error_lines_.feed(read_some(child_.error),
-                      [this](std::string_view line) { on_error_line(line); });
+    const std::string_view bytes = read_some(child_.error);
+    if (request_.on_error && !bytes.empty()) request_.on_error(bytes);
+    error_lines_.feed(bytes, [this](std::string_view line) { on_error_line(line); });
   }
 
   void on_output_line(std::string_view line) {

@@ -41,6 +41,8 @@ struct ProcessRequest {
   /// Each line of stdout and stderr as it comes, without its newline, on the calling thread; may
   /// be empty. Lines longer than line_bytes_max are cut.
   std::function<void(std::string_view line)> on_line;
+  /// The same bytes just as they come, on the calling thread; may be empty.
+  std::function<void(std::string_view bytes)> on_output, on_error;
   /// The user and group to become, without further groups (needs root); nullopt = stay.
   std::optional<std::pair<unsigned, unsigned>> user;
   /// Asked about ten times a second on the calling thread; true ends it as a deadline does.

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
@@ -98,8 +99,9 @@ inline pid_t start_own_test(const std::string& test, const std::string& marker) 
   posix_spawn_file_actions_init(&quiet);
   posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
   pid_t child = 0;
-  if (posix_spawn(&child, self.c_str(), &quiet, nullptr, argv, environ) != 0) child = 0;
+  const int code = posix_spawn(&child, self.c_str(), &quiet, nullptr, argv, environ);
   posix_spawn_file_actions_destroy(&quiet);
+  if (code != 0) throw std::runtime_error("cannot start " + test);  // 0 would be our own group.
   return child;
 }
 

@@ -94,6 +94,11 @@ std::size_t limit_of(__rlimit_resource resource, std::size_t wanted) {
   return std::min<std::size_t>(wanted, own.rlim_max);
 }
 
+/// sh itself would say it with a line number of this script.
+constexpr const char* finds_command =
+    "case $1 in */*) [ -e \"$1\" ];; *) command -v -- \"$1\";; esac > /dev/null ||\n"
+    "  { echo \"no such command: $1\" >&2; exit 127; }\n";
+
 std::string limits_script(const Sandbox& sandbox) {
   const auto text = [](std::size_t number) { return std::to_string(number); };
   // RLIMIT_DATA, not RLIMIT_AS: node and others reserve far more addresses than they use.
@@ -208,8 +213,9 @@ Result<ProcessRequest> confine(ProcessRequest request, const Sandbox& sandbox) {
   } else {
     request.user = *user;
   }
-  const std::string script =
-      limits_script(sandbox) + "unset PWD OLDPWD; . /proc/self/fd/3 && exec 3<&- \"$@\"";
+  const std::string script = limits_script(sandbox) +
+                             "unset PWD OLDPWD; . /proc/self/fd/3 || exit 126\n" + finds_command +
+                             "exec 3<&- \"$@\"";
   append(argv, {"/bin/sh", "-c", script, "tidegate"});
   append(argv, std::move(request.argv));
   request.argv = std::move(argv);

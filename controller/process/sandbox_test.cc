@@ -153,7 +153,7 @@ TEST_F(SandboxTest, AMissingCommandIsNotTakenForAnAnswer) {
   request.argv = {"no-such-command"};
   const ProcessResult result = run(request);
   EXPECT_EQ(result.exit_code, 127);
-  EXPECT_EQ(result.error_tail, "tidegate: 3: exec: no-such-command: not found\n");
+  EXPECT_EQ(result.error_tail, "no such command: no-such-command\n");
   request.argv = {"/etc/passwd"};
   EXPECT_EQ(run(request).exit_code, 126);
 }

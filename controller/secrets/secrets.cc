@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 namespace tidegate {
 namespace {
@@ -15,6 +17,10 @@ constexpr std::size_t secret_bytes_max = 64 << 10;
 bool plain_name(const std::string& name) {
   return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos &&
          name.find('\0') == std::string::npos;
+}
+
+bool lies_below(const std::filesystem::path& top, const std::filesystem::path& path) {
+  return std::mismatch(top.begin(), top.end(), path.begin(), path.end()).first == top.end();
 }
 
 }  // namespace
@@ -32,7 +38,15 @@ Result<std::string> Secrets::read(const SecretRef& secret, const std::string& si
   if (directory_.empty())
     return refuse("there is no secrets directory; give one with --secrets or secretsDirectory");
   if (!plain_name(secret.name)) return refuse("not a name of a file");
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  // Mounted secrets are often links, and their value is exchanged by moving one.
+  std::error_code error;
+  const auto real = std::filesystem::canonical(path, error);
+  if (error) return refuse("cannot read \"" + path + "\": " + error.message());
+  const auto top = std::filesystem::canonical(directory_, error);
+  if (error || !lies_below(top, real))
+    return refuse("\"" + path + "\" is a link that leaves \"" + directory_ +
+                  "\"; put the file there");
+  const int file = ::open(real.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (file < 0) return refuse("cannot read \"" + path + "\": " + std::strerror(errno));
   std::string value;
   char buffer[4096];

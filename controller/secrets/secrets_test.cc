@@ -74,11 +74,23 @@ TEST_F(SecretsTest, NamesCannotLeaveTheirDirectory) {
   }
 }
 
-TEST_F(SecretsTest, FollowsNoLinkAndWaitsForNoPipe) {
-  std::filesystem::create_symlink(directory / "smtp", directory / "sites/acme/link");
-  EXPECT_EQ(told({"link", SecretRef::Scope::site}, "acme"),
-            "refused: secret \"link\": cannot read \"" + (directory / "sites/acme/link") +
-                "\": Too many levels of symbolic links");
+TEST_F(SecretsTest, FollowsLinksThatStayBelowItsDirectory) {
+  // As mounted secrets are: a link to a link to a folder of this version.
+  write_file(directory / "sites/acme/..2026/token", "mounted\n");
+  std::filesystem::create_symlink("..2026", directory / "sites/acme/..data");
+  std::filesystem::create_symlink("..data/token", directory / "sites/acme/token");
+  EXPECT_EQ(told({"token", SecretRef::Scope::site}, "acme"), "mounted");
+  const TemporaryDirectory elsewhere;
+  write_file(elsewhere / "token", "of somebody else\n");
+  std::filesystem::create_symlink(elsewhere / "token", directory / "outside");
+  EXPECT_EQ(told({"outside", SecretRef::Scope::platform}, ""),
+            "refused: secret \"outside\": \"" + (directory / "outside") +
+                "\" is a link that leaves \"" + directory.path() + "\"; put the file there");
+  std::filesystem::create_symlink(directory.path(), elsewhere / "secrets");
+  EXPECT_EQ(*Secrets(elsewhere / "secrets").read(platforms, ""), "of the platform");
+}
+
+TEST_F(SecretsTest, WaitsForNoPipe) {
   ASSERT_EQ(::mkfifo((directory / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(told({"pipe", SecretRef::Scope::platform}, ""),
             "refused: secret \"pipe\": \"" + (directory / "pipe") + "\" is not a file");

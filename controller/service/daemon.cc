@@ -7,11 +7,13 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <condition_variable>
+#include <filesystem>
 #include <fstream>
 #include <random>
 #include <sstream>
 #include <thread>
 
+#include "controller/host/files/locks.h"
 #include "controller/loop/controller.h"
 #include "controller/service/installation.h"
 #include "controller/service/log.h"
@@ -31,13 +33,32 @@ struct Loop {
   std::unique_ptr<Controller> controller;
 };
 
+/// Writes lines as the configuration says by now. Any thread.
+class Log {
+ public:
+  void set(const Configuration& configuration) {
+    auto writer = make_log(configuration.log_level, configuration.log_json);
+    std::lock_guard lock(mutex_);
+    writer_ = std::move(writer);
+  }
+  void write(const char* level, const std::string& message,
+             const std::vector<std::pair<std::string, std::string>>& facts) {
+    std::lock_guard lock(mutex_);
+    writer_(level, message, facts);
+  }
+
+ private:
+  std::mutex mutex_;
+  LogLineWriter writer_;
+};
+
 class Daemon {
  public:
   Daemon(std::string file, Configuration configuration, std::unique_ptr<Installation> installation,
-         LogLineWriter log)
+         Log& log)
       : file_(std::move(file)),
         configuration_(std::move(configuration)),
-        log_(std::move(log)),
+        log_lines_(log),
         installation_(std::move(installation)) {}
 
   int run();
@@ -53,6 +74,10 @@ class Daemon {
     ++wishes_;
     wake_.notify_all();
   }
+  void log(const char* level, const std::string& message,
+           const std::vector<std::pair<std::string, std::string>>& facts) {
+    log_lines_.write(level, message, facts);
+  }
   void work();
   void tend();
   void every_second();
@@ -61,7 +86,7 @@ class Daemon {
 
   const std::string file_;
   Configuration configuration_;
-  LogLineWriter log_;
+  Log& log_lines_;
   std::unique_ptr<Installation> installation_;
   boost::asio::io_context io_{1};
   std::atomic<bool> stopping_{false};
@@ -87,6 +112,7 @@ void Daemon::wire() {
 std::shared_ptr<Loop> Daemon::make_loop() {
   auto out = std::make_shared<Loop>();
   LoopSettings settings;
+  settings.fleet = Fleet(known_zone);
   resync_ = configuration_.resync;
   settings.cadence.resync = configuration_.resync;
   std::vector<ManifestSource*> sources;
@@ -107,6 +133,8 @@ std::shared_ptr<Loop> Daemon::make_loop() {
 }
 
 int Daemon::run() {
+  remember_origin(*installation_->store,
+                  {std::filesystem::absolute(file_).lexically_normal(), "", ""});
   loop_ = make_loop();
   wire();
   installation_->repositories->run(fetch_threads);
@@ -132,18 +160,19 @@ int Daemon::run() {
   std::vector<std::thread> threads;
   for (int i = 0; i < configuration_.workers; ++i) threads.emplace_back([this] { work(); });
   threads.emplace_back([this] { tend(); });
-  log_("info", "controller started",
-       {{"pid", std::to_string(::getpid())}, {"state", configuration_.state}});
+  log("info", "controller started",
+      {{"pid", std::to_string(::getpid())}, {"state", configuration_.state}});
   io_.run();
   for (auto& thread : threads) thread.join();
   installation_->repositories->stop();
   installation_->driver->shut_down();
-  log_("info", "controller ended", {});
+  loop()->controller->tell_how_it_ended(installation_->clock.now() + 10s);
+  log("info", "controller ended", {});
   return 0;
 }
 
 void Daemon::stop(const char* why) {
-  log_("info", "controller is ending", {{"because", why}});
+  log("info", "controller is ending", {{"because", why}});
   stopping_ = true;
   loop()->controller->shut_down();
   wake();
@@ -176,8 +205,8 @@ void Daemon::tend() {
       if (stopping_) return;
       auto news = installation_->driver->tend(*site);
       if (!news)
-        log_("warn", "a site could not be looked over",
-             {{"site", name}, {"error", news.error().message}});
+        log("warn", "a site could not be looked over",
+            {{"site", name}, {"error", news.error().message}});
       else if (*news)
         installation_->changed(name);
     }
@@ -200,7 +229,7 @@ void Daemon::every_second() {
     auto pruned =
         installation_->store->prune(installation_->clock.now() - history_kept, operations_kept);
     if (!pruned)
-      log_("warn", "old history could not be cleared away", {{"error", pruned.error().message}});
+      log("warn", "old history could not be cleared away", {{"error", pruned.error().message}});
   }
 }
 
@@ -210,21 +239,22 @@ void Daemon::reload() {
   text << in.rdbuf();
   auto parsed = parse_configuration(file_, text.str());
   if (!in || !parsed.problems.empty()) {
-    log_("error", "configuration is broken; the old one stays",
-         {{"problem", parsed.problems.empty() ? "cannot read \"" + file_ + "\""
-                                              : to_string(parsed.problems.front())}});
+    log("error", "configuration is broken; the old one stays",
+        {{"problem", parsed.problems.empty() ? "cannot read \"" + file_ + "\""
+                                             : to_string(parsed.problems.front())}});
     return;
   }
   Configuration& fresh = parsed.configuration;
   if (fresh.state != configuration_.state ||
       fresh.secrets_directory != configuration_.secrets_directory ||
       fresh.workers != configuration_.workers) {
-    log_("warn", "state, secretsDirectory and workers change with a restart only", {});
+    log("warn", "state, secretsDirectory and workers change with a restart only", {});
     fresh.state = configuration_.state;
     fresh.secrets_directory = configuration_.secrets_directory;
     fresh.workers = configuration_.workers;
   }
   configuration_ = std::move(fresh);
+  log_lines_.set(configuration_);
   auto next = make_loop();
   {
     std::lock_guard lock(mutex_);
@@ -232,14 +262,28 @@ void Daemon::reload() {
     next->controller->take_over(*loop_->controller);
     loop_ = std::move(next);
   }
-  log_("info", "configuration read again", {});
+  log("info", "configuration read again", {});
   wake();
+}
+
+/// Held while this controller works with the store; one-shot commands do beside it.
+Result<EnvironmentLock> only_controller(const std::string& state, const std::string& owner) {
+  const std::string path = state + ".controller";
+  auto lock = EnvironmentLock::try_exclusive(path, owner);
+  if (!lock) return std::move(lock.error());
+  if (*lock) return std::move(**lock);
+  const auto held = look(path);
+  return Error{ErrorKind::invalid,
+               "state \"" + state + "\" belongs to " +
+                   (held && !held->owner.empty() ? held->owner : "another controller") +
+                   ", which is running; end it, or name another state"};
 }
 
 }  // namespace
 
 int run_daemon(const std::string& file, Configuration configuration) {
-  LogLineWriter log = make_log(configuration.log_level, configuration.log_json);
+  Log log;
+  log.set(configuration);
   InstallationSettings settings;
   settings.state = configuration.state;
   settings.secrets = configuration.secrets_directory;
@@ -247,10 +291,18 @@ int run_daemon(const std::string& file, Configuration configuration) {
   settings.workers = static_cast<unsigned>(configuration.workers);
   for (const auto& source : configuration.sources)
     settings.repository_interval = std::min(settings.repository_interval, source.interval);
-  settings.log = log;
+  settings.log = [&log](const char* level, const std::string& message, const auto& facts) {
+    log.write(level, message, facts);
+  };
+  const std::string owner = settings.owner;
   auto installation = Installation::open(std::move(settings));
   if (!installation) {
-    log("error", "cannot start", {{"error", installation.error().message}});
+    log.write("error", "cannot start", {{"error", installation.error().message}});
+    return 1;
+  }
+  const auto lock = only_controller(configuration.state, owner);
+  if (!lock) {
+    log.write("error", "cannot start", {{"error", lock.error().message}});
     return 1;
   }
   return Daemon(file, std::move(configuration), std::move(*installation), log).run();

@@ -1,6 +1,7 @@
 #include "controller/service/history.h"
 
 #include "controller/service/json.h"
+#include "reconcilers/plan_text.h"
 
 namespace tidegate {
 namespace {
@@ -31,7 +32,10 @@ void History::log(const char* level, const std::string& message,
 }
 
 void History::told(const SiteStatus& status, const Plan&) {
-  check(store_.put_status(status.name, site_json(status)));
+  if (!status.broken) return check(store_.put_status(status.name, site_json(status)));
+  auto before = store_.status(status.name);
+  check(store_.put_status(status.name,
+                          site_json_with_conditions(before && *before ? **before : "", status)));
 }
 
 void History::happened(const Event& event) {
@@ -68,6 +72,28 @@ void History::retried(const std::string& site, const std::string& environment) {
   if (!taken || !*taken) return;
   happened(
       {clock_.now(), site, environment, "Retried", "quarantine lifted once for " + (*taken)->who});
+  note_who_asked(site, environment, (*taken)->who);
+}
+
+/// The operation that the request started tells of it: one that runs, or has ended already.
+void History::note_who_asked(const std::string& site, const std::string& environment,
+                             const std::string& who) {
+  const std::string text = "retried for " + who;
+  auto latest = store_.operations(site, environment, 1);
+  if (!latest || latest->empty()) return;
+  OperationRecord& found = latest->front();
+  {
+    std::lock_guard lock(mutex_);
+    auto running = running_.find(found.id);
+    if (running != running_.end()) {
+      retried_for_[found.id] = text;
+      running->second.message = text;
+      found = running->second;
+    } else {
+      found.message = text + (found.message.empty() ? "" : ": " + found.message);
+    }
+  }
+  check(store_.put_operation(found));
 }
 
 OperationRecord& History::record(const std::string& id) {
@@ -136,6 +162,8 @@ void History::ended(const std::string& id, const std::string& result, const std:
     std::lock_guard lock(mutex_);
     OperationRecord& r = record(id);
     r.message = message;
+    if (auto asked = retried_for_.extract(id))
+      r.message = asked.mapped() + (message.empty() ? "" : ": " + message);
     r.result = result;
     r.percent.reset();
     if (!result.empty()) {
@@ -152,10 +180,8 @@ void History::ended(const std::string& id, const std::string& result, const std:
                      : result == "undone"  ? "Undone"
                      : result == "failed"  ? "Failed"
                                            : "Parked";
-  std::string verbs;
-  for (const auto& action : copy.actions) verbs += (verbs.empty() ? "" : ", ") + action;
   happened({clock_.now(), copy.site, copy.environment, type,
-            verbs + (message.empty() ? "" : ": " + message)});
+            join(copy.actions, ", ") + (message.empty() ? "" : ": " + message)});
 }
 
 std::optional<std::string> History::recall(const std::string& root) {

@@ -54,6 +54,8 @@ class History : public Chronicle, public OperationLog, public RootMemory {
  private:
   void check(Result<void> written);
   OperationRecord& record(const std::string& id);
+  void note_who_asked(const std::string& site, const std::string& environment,
+                      const std::string& who);
 
   Store& store_;
   const Clock& clock_;
@@ -61,6 +63,7 @@ class History : public Chronicle, public OperationLog, public RootMemory {
   const OperationWatcher watcher_;
   mutable std::mutex mutex_;  // For everything below.
   std::map<std::string, OperationRecord> running_;
+  std::map<std::string, std::string> retried_for_;  // Who asked, by operation.
   std::vector<OperationRecord> failed_;
   std::string broken_;  // The store's last error, told once.
 };

@@ -97,6 +97,24 @@ TEST_F(HistoryTest, KeepsAnOperationFromItsStartToItsEnd) {
   EXPECT_TRUE(store->running_operations()->empty());
 }
 
+TEST_F(HistoryTest, ASiteThatCannotBeReadKeepsWhatWasToldOfItsEnvironments) {
+  SiteStatus good;
+  good.name = "acme";
+  good.revision = "r1";
+  good.environments.emplace_back().name = "live";
+  good.environments[0].conditions = {{"Ready", "True", "Converged", "", clock.now()}};
+  history->told(good, {});
+  history->told(broken_status("acme", "a.yaml:1:1: odd", nullptr, clock.now()), {});
+  const std::string said =
+      "\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\",\"reason\":\"Invalid\","
+      "\"message\":\"a.yaml:1:1: odd\",\"lastTransitionTime\":\"2026-11-20T03:00:00Z\"}]";
+  std::string expected = site_json(good);
+  expected.replace(expected.find("\"conditions\":[]"), 15, said);
+  EXPECT_EQ(**store->status("acme"), expected);
+  history->told(broken_status("beta", "b.yaml:1:1: odd", nullptr, clock.now()), {});
+  EXPECT_NE((*store->status("beta"))->find("\"environments\":[]"), std::string::npos);
+}
+
 TEST_F(HistoryTest, TellsHowAnOperationEndedOtherwise) {
   for (const auto& [id, result, told] :
        {std::tuple{"op-1", "failed", "Failed"}, {"op-2", "undone", "Undone"}}) {

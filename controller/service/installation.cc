@@ -63,7 +63,7 @@ std::optional<Refusal> Installation::gate(const Site& site, const Step& step,
     return Refusal{"held " + hold->reason + ": " + hold->message, true};
   }
   if (auto broken = broken_rule(now_declared, *observed, step, calendar, now, operation)) {
-    return Refusal{"not allowed any more: " + *broken, false};
+    return Refusal{"not allowed any more: " + *broken, true};
   }
   return std::nullopt;
 }

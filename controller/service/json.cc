@@ -83,6 +83,7 @@ Json environment_json(const EnvironmentStatus& e, const SiteStatus& status) {
           {"operation", operation_json(e.observed.operation)},
           {"holds", holds},
           {"warnings", e.warnings},
+          {"triedAgainAt", or_null(e.tried_again_at)},
           {"nextLook", {{"at", to_rfc3339(status.next_look)}, {"because", status.because}}}};
 }
 
@@ -153,6 +154,12 @@ Json basis_json(const PlannedSite& p) {
           {"held", held}};
 }
 
+std::optional<Timestamp> time_from(const Json& j, const char* key) {
+  const auto time = j.find(key);
+  return time != j.end() && time->is_string() ? parse_rfc3339(time->get<std::string>())
+                                              : std::nullopt;
+}
+
 Condition condition_from(const Json& j) {
   return {j.at("type").get<std::string>(), j.at("status").get<std::string>(),
           j.at("reason").get<std::string>(), j.at("message").get<std::string>(),
@@ -169,6 +176,13 @@ std::string site_json(const SiteStatus& status) {
                   {"launched", status.launched},
                   {"conditions", conditions_json(status.conditions)},
                   {"environments", environments}});
+}
+
+std::string site_json_with_conditions(const std::string& text, const SiteStatus& status) {
+  Json there = Json::parse(text, nullptr, false);
+  if (!there.is_object()) return site_json(status);
+  there["conditions"] = conditions_json(status.conditions);
+  return text_of(there);
 }
 
 std::string status_json(const std::string& revision, const std::vector<std::string>& sites) {
@@ -191,6 +205,16 @@ std::optional<SiteStatus> conditions_from_json(const std::string& text) {
       environment.name = e.at("name").get<std::string>();
       for (const Json& c : e.at("conditions")) environment.conditions.push_back(condition_from(c));
       if (environment.conditions.empty()) return std::nullopt;
+      if (const auto operation = e.find("operation");
+          operation != e.end() && operation->is_object()) {
+        environment.observed.operation.emplace().id = operation->at("id").get<std::string>();
+      }
+      for (const Json& hold : e.value("holds", Json::array())) {
+        environment.holds.push_back({environment.name, hold.at("reason").get<std::string>(),
+                                     hold.at("message").get<std::string>(),
+                                     time_from(hold, "opensAt")});
+      }
+      environment.tried_again_at = time_from(e, "triedAgainAt");
       out.environments.push_back(std::move(environment));
     }
     return out;
@@ -199,16 +223,30 @@ std::optional<SiteStatus> conditions_from_json(const std::string& text) {
   }
 }
 
+std::optional<bool> failed_in(const std::string& text, const std::string& environment) {
+  const Json site = Json::parse(text, nullptr, false);
+  if (!site.is_object()) return std::nullopt;
+  for (const Json& e : site.value("environments", Json::array())) {
+    if (e.value("name", "") != environment) continue;
+    for (const Json& hold : e.value("holds", Json::array()))
+      if (hold.value("reason", "") == "Quarantined") return true;
+    return e.value("triedAgainAt", Json()).is_string();
+  }
+  return std::nullopt;
+}
+
 std::string plan_id(const std::vector<PlannedSite>& sites) {
   Json basis = Json::array();
   for (const auto& site : sites) basis.push_back(basis_json(site));
   return "sha256:" + sha256_hex(text_of(basis));
 }
 
-std::string plan_json(const std::vector<PlannedSite>& sites) {
+std::string plan_json(const std::vector<PlannedSite>& sites,
+                      const std::vector<std::string>& of_none) {
   Json ready = Json::array(), waiting = Json::array(), held = Json::array(),
        warnings = Json::array(), problems = Json::array(), policies = Json::array();
-  bool converged = true;
+  bool converged = of_none.empty();
+  for (const auto& problem : of_none) problems.push_back({{"site", nullptr}, {"message", problem}});
   for (const auto& p : sites) {
     converged = converged && p.plan->converged() && p.problem.empty();
     if (!p.problem.empty()) problems.push_back({{"site", p.site->name}, {"message", p.problem}});
@@ -255,6 +293,19 @@ std::string plan_json(const std::vector<PlannedSite>& sites) {
                   {"warnings", warnings},
                   {"problems", problems}},
                  1);
+}
+
+std::string edit_json(const std::string& commit, const std::string& diff,
+                      const std::string& branch) {
+  return text_of({{"commit", or_null(commit)}, {"diff", diff}, {"branch", or_null(branch)}}, 1) +
+         "\n";
+}
+
+std::string lacks_json(const std::vector<Lack>& lacks) {
+  Json list = Json::array();
+  for (const Lack& lack : lacks)
+    list.push_back({{"what", lack.what}, {"missing", lack.missing}, {"mend", or_null(lack.mend)}});
+  return text_of(list, 1) + "\n";
 }
 
 std::string history_json(const std::vector<OperationRecord>& operations) {

@@ -48,7 +48,7 @@ TEST(JsonTest, AStatusHasExactlyTheKeysOfTheContract) {
                    "content": {"databases": {"source": "live", "generation": 7, "takenAt": "2026-11-20T03:00:00Z", "sanitizer": null},
                                "files": {"source": "adopted", "generation": 6, "takenAt": null, "sanitizer": null}}},
       "conditions": [{"type": "Ready", "status": "True", "reason": "Converged", "message": "", "lastTransitionTime": "2026-11-20T03:00:00Z"}],
-      "operation": null, "holds": [], "warnings": [],
+      "operation": null, "holds": [], "warnings": [], "triedAgainAt": null,
       "nextLook": {"at": "2026-11-20T03:05:00Z", "because": "resync"}}]})");
   EXPECT_EQ(Json::parse(site_json(status())), expected);
 }
@@ -112,16 +112,34 @@ TEST(JsonTest, AWholeStatusLeavesOutWhatCannotBeRead) {
 TEST(JsonTest, ConditionsComeBackFromATold) {
   SiteStatus site = status();
   site.conditions = {{"Invalid", "True", "Broken", "fleet.yaml:3:1", noon}};
+  site.environments[0].observed.operation =
+      Operation{"op-1", {"promote"}, "update", noon, {}, "controller, pid 812", false, false};
   const auto back = conditions_from_json(site_json(site));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->name, "acme");
   EXPECT_EQ(back->conditions, site.conditions);
   ASSERT_EQ(back->environments.size(), 1u);
   EXPECT_EQ(back->environments[0].conditions, site.environments[0].conditions);
+  EXPECT_EQ(back->environments[0].observed.operation.value_or(Operation{}).id, "op-1");
   EXPECT_FALSE(conditions_from_json("{}"));
   EXPECT_FALSE(conditions_from_json("not json"));
   EXPECT_FALSE(conditions_from_json(
       R"({"name": "acme", "conditions": [], "environments": [{"name": "test", "conditions": []}]})"));
+}
+
+TEST(JsonTest, SaysWhetherARetryIsOfAnyUse) {
+  SiteStatus site = status();
+  EnvironmentStatus& test = site.environments[0];
+  EXPECT_EQ(failed_in(site_json(site), "test"), false);
+  EXPECT_EQ(failed_in(site_json(site), "live"), std::nullopt);
+  test.holds = {{"test", "NotProven", "nobody proved it", {}}};
+  EXPECT_EQ(failed_in(site_json(site), "test"), false);
+  test.holds.push_back({"test", "Quarantined", "update: exit code 1", {}});
+  EXPECT_EQ(failed_in(site_json(site), "test"), true);
+  test.holds.clear();
+  test.tried_again_at = noon;
+  EXPECT_EQ(failed_in(site_json(site), "test"), true);
+  EXPECT_EQ(failed_in("{", "test"), std::nullopt);
 }
 
 TEST(JsonTest, BytesThatAreNoTextAreReplaced) {
@@ -215,6 +233,14 @@ TEST_F(PlanJsonTest, ConvergedMeansThatNothingIsLeftOrUnknown) {
   EXPECT_EQ(Json::parse(plan_json(broken)).at("converged"), false);
   EXPECT_EQ(Json::parse(plan_json(broken)).at("problems"),
             Json::parse(R"([{"site": "acme", "message": "observe: no"}])"));
+}
+
+TEST_F(PlanJsonTest, ManifestsThatBelongToNoSiteKeepItFromHavingConverged) {
+  const std::string text = plan_json({}, {"a.yaml:1:1: no YAML"});
+  EXPECT_NE(text.find("\"converged\": false"), std::string::npos) << text;
+  EXPECT_NE(text.find("\"site\": null,\n   \"message\": \"a.yaml:1:1: no YAML\""),
+            std::string::npos)
+      << text;
 }
 
 TEST_F(PlanJsonTest, ItsIdStaysUnderWhatDoesNotMatter) {

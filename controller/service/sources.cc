@@ -2,9 +2,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "controller/calendar/clock.h"
+#include "controller/git/clone.h"
+#include "controller/git/tree_rules.h"
 #include "controller/signatures/signatures.h"
 
 namespace tidegate {
@@ -67,39 +70,96 @@ SignatureQuestion GitSource::question(const Mirror& mirror, const CommitId& head
   };
 }
 
-DirectoryRevision revision_of(const std::string& directory) {
-  std::error_code error;
-  auto at = std::filesystem::absolute(directory, error).lexically_normal();
-  for (; !error && at.has_relative_path(); at = at.parent_path()) {
-    if (std::filesystem::exists(at / ".git", error)) break;
+Result<std::optional<SourceSettings>> remote_manifests(const std::string& directory_or_url) {
+  const std::string& text = directory_or_url;
+  struct stat facts {};
+  if (::stat(text.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode))
+    return std::optional<SourceSettings>();
+  // A user's name may stand before the host: only what follows the path is a REF.
+  const auto scheme = text.find("://");
+  const auto path = text.find('/', scheme == text.npos ? 0 : scheme + 3);
+  const auto at = text.rfind('@');
+  const bool names_ref = at != text.npos && path < at && text.find(':', at) == text.npos;
+  if (names_ref) {
+    SourceSettings settings;
+    settings.name = "manifests";
+    settings.url = text.substr(0, at);
+    settings.ref = text.substr(at + 1);
+    return std::optional(std::move(settings));
   }
-  if (error || !at.has_relative_path()) return {};
-  auto repository = GitRepository::open(at);
-  if (!repository) return {};
-  const auto head = repository->resolve("HEAD");
-  if (!head) return {};
-  auto facts = repository->facts(*head);
-  return {head->hex, facts ? facts->author : ""};
+  if (scheme != text.npos || (at != text.npos && text.find(':', at) < path))
+    return Error{ErrorKind::invalid, "\"" + text +
+                                         "\" names no branch, tag or commit; add one after an @, "
+                                         "as in \"" +
+                                         text + "@main\""};
+  return std::optional<SourceSettings>();
 }
+
+std::string absolute_manifests(const std::string& directory_or_url) {
+  const auto remote = remote_manifests(directory_or_url);
+  if (!remote || *remote) return directory_or_url;
+  return std::filesystem::absolute(directory_or_url).lexically_normal();
+}
+
+namespace {
+
+/// The commit that a directory's work tree is at, when these are its manifests.
+ManifestChanges at_head(const std::string& directory, std::vector<FileChange> files) {
+  ManifestChanges out{"", "", std::move(files), true, false, {}};
+  const auto place = clone_around(directory);
+  if (!place || !place->head) return out;
+  auto repository = GitRepository::open(place->repository);
+  const auto folder = tree_path(place->below);
+  if (!repository || !folder) return out;
+  auto committed = manifests_at(*repository, place->repository, *place->head, *folder);
+  const auto same = [](const FileChange& a, const FileChange& b) {
+    return a.path == b.path && a.text == b.text;
+  };
+  if (!committed || !std::ranges::equal(committed->changes, out.changes, same)) return out;
+  out.revision = committed->commit.hex;
+  out.author = committed->author;
+  return out;
+}
+
+}  // namespace
 
 Result<ManifestChanges> read_manifests(const std::string& directory_or_url, const Secrets& secrets,
                                        const std::string& mirrors) {
-  struct stat facts {};
-  const bool is_directory = ::stat(directory_or_url.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode);
-  const auto at = directory_or_url.rfind('@');
-  if (!is_directory && at != std::string::npos && directory_or_url.find('/') != std::string::npos) {
-    SourceSettings settings;
-    settings.name = "manifests";
-    settings.url = directory_or_url.substr(0, at);
-    settings.ref = directory_or_url.substr(at + 1);
-    auto changes = GitSource(settings, secrets, mirrors).changed_since("");
+  auto remote = remote_manifests(directory_or_url);
+  if (!remote) return std::move(remote.error());
+  if (*remote) {
+    auto changes = GitSource(std::move(**remote), secrets, mirrors).changed_since("");
     if (!changes) return std::move(changes.error()).within(directory_or_url);
     return std::move(**changes);
   }
   auto files = read_directory(directory_or_url);
   if (!files) return std::move(files.error());
-  const auto revision = revision_of(directory_or_url);
-  return ManifestChanges{revision.revision, revision.author, std::move(*files), true, false, {}};
+  if (files->empty())
+    return Error{ErrorKind::invalid, "no manifest (*.yaml, *.yml) lies below \"" +
+                                         directory_or_url + "\"; nothing is changed"};
+  return at_head(directory_or_url, std::move(*files));
+}
+
+namespace {
+
+constexpr std::pair<const char*, std::string ManifestsOrigin::*> origin_keys[] = {
+    {"config", &ManifestsOrigin::config},
+    {"manifests", &ManifestsOrigin::manifests},
+    {"secrets", &ManifestsOrigin::secrets}};
+
+}  // namespace
+
+void remember_origin(Store& store, const ManifestsOrigin& origin) {
+  // A mere convenience: a store that cannot be written is told of with the history.
+  for (const auto& [key, field] : origin_keys)
+    static_cast<void>(store.remember(key, origin.*field));
+}
+
+ManifestsOrigin recall_origin(Store& store) {
+  ManifestsOrigin out;
+  for (const auto& [key, field] : origin_keys)
+    if (auto value = store.recall(key); value && *value) out.*field = **value;
+  return out;
 }
 
 }  // namespace tidegate

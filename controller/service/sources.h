@@ -8,6 +8,7 @@
 #include "controller/loop/ports.h"
 #include "controller/secrets/credentials.h"
 #include "controller/service/configuration.h"
+#include "controller/store/store.h"
 
 namespace tidegate {
 
@@ -36,14 +37,24 @@ class GitSource : public ManifestSource {
   std::optional<CommitId> first_;  // Read as a whole.
 };
 
-/// The revision and author of the commit that a directory's work tree is at; "" outside of one.
-struct DirectoryRevision {
-  std::string revision, author;
-};
-DirectoryRevision revision_of(const std::string& directory);
+/// "URL@REF" taken apart; nothing for a directory. `invalid`: a URL that names no REF.
+Result<std::optional<SourceSettings>> remote_manifests(const std::string& directory_or_url);
+
+/// The same wherever a later command is started.
+std::string absolute_manifests(const std::string& directory_or_url);
 
 /// A directory or "URL@REF" of manifests, read once. `mirrors`: where a git URL is fetched to.
+/// Revision and author are "" for a directory that lies in no clone, or whose manifests are not
+/// what the commit there holds. None at all are an error, never "everything is gone".
 Result<ManifestChanges> read_manifests(const std::string& directory_or_url, const Secrets& secrets,
                                        const std::string& mirrors);
+
+/// Where the manifests of the last `apply` or controller came from, kept in its store so that later
+/// commands need no word of it: a configuration file, or a directory or URL@REF with its secrets.
+struct ManifestsOrigin {
+  std::string config, manifests, secrets;  ///< Absolute; "" where there is none.
+};
+void remember_origin(Store& store, const ManifestsOrigin& origin);
+ManifestsOrigin recall_origin(Store& store);
 
 }  // namespace tidegate

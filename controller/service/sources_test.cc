@@ -25,6 +25,10 @@ class SourcesTest : public testing::Test {
       out.push_back(change.path + (change.text ? "" : " gone"));
     return out;
   }
+  std::string revision_of(const std::string& place) const {
+    auto read = read_manifests(place, Secrets(), mirrors);
+    return read ? read->revision : read.error().message;
+  }
   TemporaryDirectory directory;
   WorkTree tree;
   CommitId first;
@@ -96,10 +100,67 @@ TEST_F(SourcesTest, ADirectoryTellsTheCommitItsWorkTreeIsAt) {
   EXPECT_EQ(read->author, "Ada Lovelace <ada@example.org>");
   EXPECT_TRUE(read->complete);
   EXPECT_EQ(paths(*read), (std::vector<std::string>{"acme.yaml", "sites/other.yaml"}));
-  EXPECT_EQ(revision_of(tree.path() + "/sites").revision, first.hex) << "a folder inside of one";
+  EXPECT_EQ(revision_of(tree.path() + "/sites"), first.hex) << "a folder inside of one";
   write_file(directory / "plain/acme.yaml", "x");
-  EXPECT_EQ(revision_of(directory / "plain").revision, "");
+  EXPECT_EQ(revision_of(directory / "plain"), "");
   EXPECT_FALSE(std::filesystem::exists(mirrors));
+}
+
+TEST_F(SourcesTest, ManifestsThatNobodyCommittedAreNobodys) {
+  tree.write("notes.txt", "no manifest");
+  EXPECT_EQ(revision_of(tree.path()), first.hex);
+  tree.write("acme.yaml", "edited\n");
+  auto edited = read_manifests(tree.path(), Secrets(), mirrors);
+  ASSERT_TRUE(edited) << edited.error().message;
+  EXPECT_EQ(edited->revision + edited->author, "");
+  EXPECT_EQ(revision_of(tree.path() + "/sites"), first.hex) << "nothing changed there";
+  tree.git("checkout -q acme.yaml");
+  tree.write("sites/untracked.yaml", "x\n");
+  EXPECT_EQ(revision_of(tree.path()), "");
+  tree.git("add -A");
+  EXPECT_EQ(revision_of(tree.path()), "") << "not committed yet";
+  tree.git("rm -qf sites/untracked.yaml sites/other.yaml");
+  EXPECT_EQ(revision_of(tree.path()), "");
+}
+
+TEST_F(SourcesTest, ADirectoryWithoutManifestsIsAnError) {
+  write_file(directory / "plain/readme.txt", "x");
+  auto read = read_manifests(directory / "plain", Secrets(), mirrors);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().message, "no manifest (*.yaml, *.yml) lies below \"" +
+                                      (directory / "plain") + "\"; nothing is changed");
+}
+
+TEST_F(SourcesTest, AReferenceMayBeACommit) {
+  tree.write("acme.yaml", "later\n");
+  tree.commit("second");
+  auto read = read_manifests("file://" + tree.path() + "@" + first.hex, Secrets(), mirrors);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->revision, first.hex);
+  EXPECT_EQ(*read->changes[0].text, "one\n");
+  const std::string none(40, '0');
+  auto missing = read_manifests(tree.path() + "@" + none, Secrets(), mirrors);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().message, tree.path() + "@" + none + ": git repository \"" +
+                                         tree.path() + "\" has no commit \"" + none +
+                                         "\" (it has main); nothing is changed");
+}
+
+TEST_F(SourcesTest, AUrlWithoutAReferenceIsToldToNameOne) {
+  for (const std::string url :
+       {"file:///srv/fleet.git", "ssh://git@git.example.org/fleet.git",
+        "https://git.example.org/fleet.git", "git@git.example.org:acme/fleet.git"}) {
+    auto read = read_manifests(url, Secrets(), mirrors);
+    ASSERT_FALSE(read) << url;
+    EXPECT_EQ(read.error().message, "\"" + url +
+                                        "\" names no branch, tag or commit; add one after an @, as "
+                                        "in \"" +
+                                        url + "@main\"");
+  }
+  auto remote = remote_manifests("ssh://git@git.example.org:22/fleet.git@feature/x");
+  ASSERT_TRUE(remote && *remote);
+  EXPECT_EQ((*remote)->url, "ssh://git@git.example.org:22/fleet.git");
+  EXPECT_EQ((*remote)->ref, "feature/x");
 }
 
 TEST_F(SourcesTest, AUrlNamesItsReferenceAfterAnAt) {

@@ -23,6 +23,12 @@ Error cannot(const std::string& doing, const std::string& path, int code) {
           doing + " \"" + path + "\" failed: " + std::strerror(code)};
 }
 
+Error nothing_there(const std::string& path) {
+  return {ErrorKind::invalid, "no state file \"" + path +
+                                  "\": nothing has run with it yet; start the controller, "
+                                  "or name the file it uses"};
+}
+
 Result<void> make_directory(const std::filesystem::path& directory) {
   if (directory.empty() || ::mkdir(directory.c_str(), 0750) == 0 || errno == EEXIST) return {};
   if (errno != ENOENT || directory == directory.parent_path()) {
@@ -113,9 +119,7 @@ Result<void> StoreFile::open_to_read() {
   auto current = identify();
   if (!current) return current.error();
   if (!*current) {
-    return Error{ErrorKind::invalid, "no state file \"" + path_ +
-                                         "\": nothing has run with it yet; start the controller, "
-                                         "or name the file it uses"};
+    return nothing_there(path_);
   }
   std::optional<Error> refusal;
   for (const Access access : {Access::read, Access::read_frozen}) {
@@ -126,6 +130,8 @@ Result<void> StoreFile::open_to_read() {
     frozen_ = access == Access::read_frozen;
     const auto complete = check_schema(*connection_, path_);
     if (complete && *complete) return {};
+    std::error_code error;
+    if (complete && std::filesystem::file_size(path_, error) == 0) return nothing_there(path_);
     if (complete) {
       return Error{ErrorKind::invalid, "state file \"" + path_ +
                                            "\" is of an older Tidegate: start this one's "

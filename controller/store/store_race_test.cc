@@ -220,6 +220,7 @@ TEST_F(StoreRaceTest, KilledWhileWritingItLosesNothingItSaidWasWritten) {
         if (::write(said[1], &i, sizeof i) != sizeof i) ::_exit(3);
       }
     }
+    ASSERT_GT(child, 0);
     ::close(said[1]);
     std::int64_t last = -1;
     for (std::int64_t number; last < 50 * (round + 1);) {

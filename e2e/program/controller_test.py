@@ -282,7 +282,7 @@ class Stops(GatedSite):
         follow = subprocess.Popen([PROGRAM, "logs", "acme/dev", "--follow", *self.state()], text=True, stdout=subprocess.PIPE)
         self.addCleanup(follow.stdout.close)
         self.assertIn("checked out", follow.stdout.readline())
-        self.until("the status shows it", lambda: "working" in self.run_program("status", "acme", *self.state()).stdout)
+        self.until("the status shows it", lambda: "Progressing  promote: verify" in self.run_program("status", "acme", *self.state()).stdout)
         self.assertEqual(self.run_program("wait", "acme/dev", "--timeout", "1s", *self.state()).returncode, 4)
         self.gate.open()
         rest = follow.communicate(timeout=30)[0]
@@ -298,7 +298,7 @@ class Stops(GatedSite):
         self.until("dev is held", lambda: [h["reason"] for h in self.status("dev")["holds"]] == ["Quarantined"])
         time.sleep(2.5)
         self.assertEqual(len([o for o in self.history() if o["result"] == "failed"]), 1)
-        self.assertEqual(self.run_program("wait", "acme/dev", "--timeout", "1s", *self.state()).returncode, 4)
+        self.assertEqual(self.run_program("wait", "acme/dev", "--timeout", "1s", *self.state()).returncode, 3)
         self.gate.codes = {}
         self.assertEqual(self.run_program("retry", "acme/dev", *self.state()).returncode, 0)
         self.until("dev runs it", lambda: self.settled("dev", commit=commit), 10)

@@ -285,7 +285,7 @@ class Damage(GatedSite):
         with open(journal, "w", encoding="utf-8") as out:
             out.write('{"operation": "1a1f')
         before = self.everything()
-        done = self.apply(1)
+        done = self.apply(3)
         self.assertIn(journal, done.stdout + done.stderr)
         self.assertEqual(self.everything(), before)
         os.remove(journal)
@@ -299,7 +299,7 @@ class Damage(GatedSite):
         with open(record, "w", encoding="utf-8") as out:
             out.write("{}")
         before = self.everything()
-        done = self.apply(1)
+        done = self.apply(3)
         self.assertIn(f'damaged record "{record}"', done.stdout + done.stderr)
         self.assertEqual(self.everything(), before)
         shutil.copy(self.path("state.json"), record)

@@ -1,5 +1,6 @@
 """Who may touch what: a site whose commands and pages try to reach what is not theirs."""
 import base64
+import glob
 import json
 import os
 import pwd
@@ -119,6 +120,8 @@ class Neighbours(Site):
                     (f"{name}-uploads-new", "make", os.path.realpath(f"{release}/code/web/uploads"), False),
                     (f"{name}-database", "read", database(place), False), (f"{name}-database-write", "database", database(place), False)]
         out += [("root", "make", root, False), ("own-builds", "make", f"{root}/.tidegate/builds/acme", False), ("mirrors", "list", f"{root}/.tidegate/mirrors", False),
+                *[(f"{name}-build", "read", path, False) for name in ("bolt", "acme")
+                  for path in glob.glob(f"{root}/.tidegate/builds/{name}/*/web/index.php")[:1]],
                 ("state", "read", self.path("state.db"), False), ("state-write", "write", self.path("state.db"), False),
                 ("secrets", "list", self.path("secrets"), False), ("platform-secret", "read", self.path("secrets/platform"), False),
                 ("neighbour-secret", "read", self.path("secrets/sites/bolt/key"), False), ("own-secret-file", "read", self.path("secrets/sites/acme/key"), False),

@@ -54,6 +54,50 @@ class Converges(Site):
         self.assertIn("NotProven", done.stdout)
         self.assertIn("one", self.page("live"))
 
+    def test_a_new_site_whose_test_follows_dev_waits_and_comes_to_rest(self):
+        self.environments["test"]["code"] = {"from": "dev"}
+        plan = self.plan(2)
+        self.assertEqual([(w["environment"], w["because"]) for w in plan["waiting"]],
+                         [("test", f"until dev has proven {self.first[:7]}"), ("live", f"until test has proven {self.first[:7]}")])
+        self.assertEqual(plan["held"], [])
+        self.apply(0)
+        self.assertEqual([self.record(e)["commit"] for e in self.stages], [self.first] * 3)
+
+    def test_what_waits_for_a_stage_that_fails_is_held(self):
+        self.environments["test"]["code"] = {"from": "dev"}
+        self.environments["dev"]["verify"] = {"commands": ["sh -c 'exit 7'"]}
+        done = self.apply(1)
+        self.assertIn("held Quarantined", done.stdout)
+        self.assertEqual([self.reasons(e) for e in self.stages], [["Quarantined"], ["NotProven"], ["NotProven"]])
+        self.apply(3)
+
+    def test_people_read_one_line_a_fact(self):
+        self.write_manifests()
+        planned = self.run_program("plan", *self.given()).stdout
+        self.assertIn("promote " + self.first[:7] + ", create empty databases and files  because it is new, and live has no content to copy yet", planned)
+        self.apply(0)
+        self.environments["test"]["content"]["generation"] = 2
+        self.write_manifests()
+        planned = self.run_program("plan", *self.given()).stdout
+        self.assertEqual(planned, "acme\n  ~  test  sync databases and files from live (generation 2)  "
+                                  "because its databases and files are of live (generation 1)\n")
+        history = self.run_program("history", "acme", *self.state()).stdout.splitlines()
+        self.assertEqual(len(history), 5)
+        for line in history:
+            self.assertRegex(line, r"^\S+Z  acme/(dev|test|live) +(sync|promote, create) +succeeded  [0-9. ms]+  \w+$")
+        status = self.run_program("status", "acme", *self.state()).stdout.splitlines()
+        self.assertRegex(status[2], r"^  test  \w{7}  live \(generation 1\), \d+s ago  Converged$")
+        told = self.run_program("explain", "acme/test", *self.given()).stdout
+        self.assertIn("\n  databases and files: of live (generation 1), taken ", told)
+        self.assertIn("\n  ready: sync databases and files from live (generation 2), because its ", told)
+        logs = self.run_program("logs", "acme/test", *self.state())
+        self.assertRegex(logs.stderr, r"^operation \w+ on acme/test: sync; succeeded after [0-9.]+s\n$")
+        self.environments["dev"]["code"] = {"commit": "0" * 40}
+        self.apply(3)
+        waited = self.run_program("wait", "acme", "--timeout", "1s", *self.state())
+        self.assertEqual(waited.returncode, 3)
+        self.assertIn("acme waits for a person: dev: held Invalid: commit 0000", waited.stderr)
+
     def test_reverting_the_commit_switches_back_to_the_kept_release(self):
         self.apply(0)
         before = self.running("dev")
@@ -144,6 +188,12 @@ class Fails(Site):
         self.commit("three")
         self.apply(0)
         self.assertIn("three", self.page("dev"))
+
+    def test_the_reason_of_a_failure_is_what_php_says_and_not_where(self):
+        self.commit("two", **{"up.php": "<?php function up() { throw new Exception('no such table'); } up();"})
+        self.site["application"]["commands"]["update"] = ["sh -c 'if [ -e up.php ]; then php -d display_errors=stderr -d log_errors=0 up.php; fi'"]
+        done = self.apply(1)
+        self.assertRegex(done.stderr, r"exit code 255: (PHP )?Fatal error:  ?Uncaught Exception: no such table in \S+up.php:1\n")
 
     def test_a_failed_update_puts_the_databases_back(self):
         self.apply(0)

@@ -130,15 +130,30 @@ Verdict content_forbidden(const Site& site, const Estate& estate, const Environm
 }  // namespace
 
 std::string made_of(const Site& site, const std::string& inputs, const Step& step) {
-  std::string text = step.environment + "|" + site.digest + "|" +
-                     site.find(step.environment)->digest + "|" + inputs + "|" + step.commit.hex;
+  const bool promotes = std::ranges::any_of(
+      step.actions, [](const Action& a) { return std::holds_alternative<Promote>(a); });
+  const std::string content = content_made_of(site, inputs, step);
+  if (!promotes && !content.empty()) return content;
+  return step.environment + "|" + site.digest + "|" + site.find(step.environment)->digest + "|" +
+         inputs + "|" + step.commit.hex;
+}
+
+std::string content_made_of(const Site& site, const std::string& inputs, const Step& step) {
+  bool brings = false, asked = false;
   std::optional<Timestamp> due;
   for (const Action& action : step.actions) {
     const auto* sync = std::get_if<Sync>(&action);
-    if (!sync || !sync->due) return text;
-    due = std::max(due, sync->due);
+    const bool other =
+        std::holds_alternative<Wipe>(action) || std::holds_alternative<Activate>(action);
+    brings |= sync || other;
+    asked |= other || (sync && !sync->due);
+    if (sync) due = std::max(due, sync->due);
   }
-  return text + "|" + to_rfc3339(due.value_or(Timestamp{}));
+  if (!brings) return "";
+  Step code = step;
+  code.actions = {Promote{step.commit}};
+  return "content|" + made_of(site, inputs, code) + "|" +
+         (asked ? "" : to_rfc3339(due.value_or(Timestamp{})));
 }
 
 std::optional<std::string> forbidden(const Site& site, const Estate& estate, const Step& step,

@@ -31,6 +31,8 @@ std::optional<std::string> mixes_engines(const Site& site, const Estate& estate,
 
 /// What a failed step is remembered by: nothing of this may be the same when it is tried again.
 std::string made_of(const Site& site, const std::string& inputs, const Step& step);
+/// The same of a step whose content could not be brought; "" when it brings none.
+std::string content_made_of(const Site& site, const std::string& inputs, const Step& step);
 
 /// Whether the launched authority still has the content it had, in what visitors see.
 std::optional<std::string> overwritten(const Estate& estate);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "reconcilers/diff.h"
 #include "reconcilers/policies.h"
 
 namespace tidegate {
@@ -16,22 +17,25 @@ std::string databases_of(const Release& release) {
 
 }  // namespace
 
-void Place::record(const Failure& failure, bool asked) {
+void Place::record(const Failure& failure, const Step& step) {
   Failure made = failure;
   auto it = std::ranges::find(failures, failure.digest, &Failure::digest);
   if (it != failures.end()) {
     made.attempts = it->attempts + 1;
     // Only a person lifts a quarantine; what infrastructure does to the step meanwhile does not.
-    made.quarantined |= it->quarantined && !asked;
+    made.quarantined |= it->quarantined && !step.asked;
     failures.erase(it);
   }
-  std::erase_if(failures, [](const Failure& f) { return !f.quarantined; });
+  std::erase_if(failures, [&](const Failure& f) {
+    if (step.asked && (f.digest == step.digest || f.digest == step.content_digest)) return true;
+    return !f.quarantined && is_of_content(f) == is_of_content(made);
+  });
   failures.push_back(made);
 }
 
 void Place::undo(const std::optional<Failure>& failure) {
   if (running->switched) updated_since |= running->prepared.updated;
-  if (failure) record(*failure, running->step.asked);
+  if (failure) record(*failure, running->step);
   std::erase_if(failures, [](const Failure& f) { return f.digest.starts_with("recover "); });
   running.reset();
 }
@@ -71,8 +75,10 @@ void Place::finish(bool healthy, Timestamp now) {
     for (const auto& [commit, other] : proven) proof.turn = std::max(proof.turn, other.turn + 1);
     last_proven = made.commit;
     ran_on[made.commit].insert(databases_of(made));
+    const Step& step = running->step;
     std::erase_if(failures, [&](const Failure& f) {
-      return !f.quarantined || f.digest == running->step.digest;
+      if (is_of_content(f) && running->done.empty()) return false;
+      return !f.quarantined || f.digest == step.digest || f.digest == step.content_digest;
     });
   }
   forget_content();

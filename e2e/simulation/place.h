@@ -39,7 +39,8 @@ struct Running {
   Timestamp started{}, switches{}, ends{};
   Fate fate = Fate::succeeds;
   Release prepared;
-  std::string made;  ///< What it is remembered by when it fails (see oracle.h).
+  std::string made, content_made;  ///< What it is remembered by when it fails (see oracle.h).
+  bool content_fails = false;      ///< When it fails before the switch, then on its content.
   std::map<Part, std::uint64_t> done;
   bool switched = false, interrupted = false, recovering = false, undo_fails = false;
   std::optional<Failure> failure;              ///< Why it is being undone.
@@ -70,7 +71,7 @@ struct Place {
   void finish(bool healthy, Timestamp now);
   /// Back to the release before; the failure, if it is one, is recorded.
   void undo(const std::optional<Failure>& failure);
-  void record(const Failure& failure, bool asked);
+  void record(const Failure& failure, const Step& step);
   /// Which content a commit ran on is known only of content that is still there.
   void forget_content();
 };

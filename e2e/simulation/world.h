@@ -153,7 +153,7 @@ class World final : public Driver,
   void try_switch(const std::string& site, const std::string& e, Place& place);
   void end_verification(const std::string& site, const std::string& e, Place& place);
   void fail(const std::string& site, const std::string& e, Place& place,
-            std::optional<bool> by_site, const std::string& why);
+            std::optional<bool> by_site, const std::string& why, bool of_content = false);
   void end_undo(const std::string& site, const std::string& e, Place& place);
   void remember_failure(const std::string& site, const Running& running);
   void tell_end(const std::string& site);

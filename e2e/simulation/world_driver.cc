@@ -243,12 +243,16 @@ void World::judge_start(const Site& site, const Step& step) {
   if (auto why = mixes_engines(site, there, step)) return fault(what + ": " + *why);
   if (first<Launch>(step) || first<Unlaunch>(step)) return;
   const Environment& e = *site.find(step.environment);
-  const std::string made = made_of(site, inputs_of(site.name, site, e), step);
+  const std::string inputs = inputs_of(site.name, site, e);
+  const std::string made = made_of(site, inputs, step);
   for (const Failure& failure : there.places.at(step.environment).failures) {
-    const bool same = failure.digest == step.digest && !failure.quarantined && !step.asked;
-    if (same && failure.ended_at + 20s > time) return fault(what + ": does not back off");
+    const bool same = failure.digest == step.digest || failure.digest == step.content_digest;
+    if (same && !failure.quarantined && !step.asked && failure.ended_at + 20s > time)
+      return fault(what + ": does not back off");
   }
-  if (!step.asked && there.failed_for_good.contains(made)) {
+  const auto& failed = there.failed_for_good;
+  if (!step.asked &&
+      (failed.contains(made) || failed.contains(content_made_of(site, inputs, step)))) {
     return fault(what + ": failed for good and is tried again");
   }
   const bool only_refreshes = std::ranges::all_of(step.actions, [](const Action& a) {

@@ -4,6 +4,7 @@
 
 #include "e2e/simulation/oracle.h"
 #include "e2e/simulation/world.h"
+#include "reconcilers/diff.h"
 
 namespace tidegate {
 namespace {
@@ -102,8 +103,10 @@ void World::begin(const Site& site, const Step& step) {
   running.prepared = prepare(site, step, place, running);
   // What was planned on an old observation is filed under what nobody wants any more.
   const std::string made = made_of(site, running.prepared.inputs, step);
-  if (fresh_) running.made = made;
-  if (step.asked) there.failed_for_good.erase(made);
+  const std::string content_made = content_made_of(site, running.prepared.inputs, step);
+  if (fresh_) running.made = made, running.content_made = content_made;
+  if (step.asked) there.failed_for_good.erase(made), there.failed_for_good.erase(content_made);
+  running.content_fails = !bad && !step.content_digest.empty() && random.chance(500);
   note(site.name + "/" + step.environment + " " + running.id + ": " + describe(step.actions) +
        ": " + step.because + (step.reuse.empty() ? "" : " (release " + step.reuse + ")"));
   place.running = running;
@@ -171,8 +174,15 @@ bool World::advance_one(const std::string& site, const std::string& e, Place& pl
 
 void World::try_switch(const std::string& site, const std::string& e, Place& place) {
   Running& running = *place.running;
-  if (running.fate == Fate::site_fails) return fail(site, e, place, true, "update: exit code 1");
-  if (running.fate == Fate::host_fails) return fail(site, e, place, false, "disk is full");
+  const bool content = running.content_fails;
+  if (running.fate == Fate::site_fails) {
+    return fail(site, e, place, true, content ? "afterCopy: exit code 1" : "update: exit code 1",
+                content);
+  }
+  if (running.fate == Fate::host_fails) {
+    return fail(site, e, place, false, content ? "its source cannot be read" : "disk is full",
+                content);
+  }
   if (auto refusal = gate(*running.site, running.step, running.id)) {
     return fail(site, e, place,
                 refusal->second ? std::optional<bool>{} : std::optional<bool>(false),
@@ -200,8 +210,8 @@ void World::end_verification(const std::string& site, const std::string& e, Plac
   if (running.fate == Fate::unhealthy) {
     const Environment* declared = running.site->find(e);
     if (declared->rollback) return fail(site, e, place, true, "verification: status 500");
-    place.record({running.step.digest, true, "verification: status 500", time, 1},
-                 running.step.asked);
+    running.failure = Failure{running.step.digest, true, "verification: status 500", time, 1};
+    place.record(*running.failure, running.step);
     remember_failure(site, running);
     note(site + "/" + e + " " + running.id + " stays unhealthy");
     place.finish(false, time);
@@ -209,15 +219,17 @@ void World::end_verification(const std::string& site, const std::string& e, Plac
   }
   note(site + "/" + e + " " + running.id + " succeeded");
   estate(site).failed_for_good.erase(running.made);
+  estate(site).failed_for_good.erase(running.content_made);
   place.finish(true, time);
   tell_end(site);
 }
 
 /// `by_site`: whose doing it is; absent: nobody's, it was held or interrupted.
 void World::fail(const std::string& site, const std::string& e, Place& place,
-                 std::optional<bool> by_site, const std::string& why) {
+                 std::optional<bool> by_site, const std::string& why, bool of_content) {
   Running& running = *place.running;
-  if (by_site) running.failure = Failure{running.step.digest, *by_site, why, time, 1};
+  const std::string& digest = of_content ? running.step.content_digest : running.step.digest;
+  if (by_site) running.failure = Failure{digest, *by_site, why, time, 1};
   note(site + "/" + e + " " + running.id + " fails: " + why);
   ++tally[!by_site ? "held at the switch" : *by_site ? "failed by the site" : "failed by the host"];
   end_undo(site, e, place);
@@ -246,7 +258,8 @@ void World::end_undo(const std::string& site, const std::string& e, Place& place
 }
 
 void World::remember_failure(const std::string& site, const Running& running) {
-  if (!running.made.empty()) estate(site).failed_for_good.insert(running.made);
+  const std::string& made = is_of_content(*running.failure) ? running.content_made : running.made;
+  if (!made.empty()) estate(site).failed_for_good.insert(made);
 }
 
 void World::tell_end(const std::string& site) {

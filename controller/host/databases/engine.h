@@ -86,6 +86,14 @@ class DatabaseEngine {
   virtual Result<std::vector<std::string>> list(const std::string& site,
                                                 const std::string& environment) = 0;
 
+  /// Whether anything has that name now, with our mark or without: what create() and copy() would
+  /// find and not make.
+  virtual Result<bool> is_taken(const std::string& physical) = 0;
+
+  /// Whether it is there at all, whole or half. For what is looked at often: that it was there may
+  /// be some seconds old, that it was not never is.
+  virtual Result<bool> exists(const std::string& physical) = 0;
+
   /// How `owner` reaches a database that create() or copy() made for it.
   virtual Result<DatabaseAccess> access(const std::string& physical, const Owner& owner) const = 0;
 

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <mutex>
+#include <optional>
 #include <set>
 
 #include "controller/host/databases/engine.h"
@@ -20,6 +23,8 @@ namespace {
 using State = MariaDbMark::State;
 
 constexpr int copy_tries = 3;  // of a copy that the application altered tables under
+// One question for all sites' looks; a server that hangs is not asked by each of them either.
+constexpr auto seen_for = std::chrono::seconds(10);
 
 Error invalid(std::string message) { return {ErrorKind::invalid, std::move(message)}; }
 
@@ -153,6 +158,32 @@ class MariaDbEngine final : public DatabaseEngine {
     return MariaDbMarks(*connection, server_.prefix).list(site, environment);
   }
 
+  Result<bool> is_taken(const std::string& physical) override {
+    auto connection = connect(physical);
+    if (!connection) return connection.error();
+    auto mark = MariaDbMarks(*connection, server_.prefix).find(physical);
+    if (!mark) return mark.error();
+    return *mark ? Result<bool>(true) : exists(*connection, physical);
+  }
+
+  Result<bool> exists(const std::string& physical) override {
+    std::lock_guard lock(seen_mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    const bool fresh = now < seen_until_;
+    if (fresh && seen_problem_) return *seen_problem_;
+    if (fresh && seen_.contains(physical)) return true;
+    seen_until_ = now + seen_for;
+    seen_problem_.reset();
+    auto rows = all_of_the_prefix();
+    if (!rows) {
+      seen_problem_ = rows.error();
+      return std::move(rows.error());
+    }
+    seen_.clear();
+    for (auto& row : *rows) seen_.insert(std::move(row[0]));
+    return seen_.contains(physical);
+  }
+
   Result<DatabaseAccess> access(const std::string& physical, const Owner& owner) const override {
     auto password = users_.password(owner);
     if (!password) return password.error();
@@ -187,6 +218,14 @@ class MariaDbEngine final : public DatabaseEngine {
       return invalid("database '" + changed + "' is not one of the prefix '" + server_.prefix +
                      "'");
     return MariaDbConnection::open(server_, password_);
+  }
+
+  Result<MariaDbRows> all_of_the_prefix() const {
+    auto connection = MariaDbConnection::open(server_, password_);
+    if (!connection) return connection.error();
+    return connection->rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE LEFT(" +
+                            std::string("SCHEMA_NAME, ") + std::to_string(server_.prefix.size()) +
+                            ")=" + quote_text(server_.prefix));
   }
 
   Error unmarked(const std::string& physical) const {
@@ -332,6 +371,10 @@ class MariaDbEngine final : public DatabaseEngine {
   const MariaDbServer server_;
   const std::string password_;
   const MariaDbUsers users_;
+  std::mutex seen_mutex_;
+  std::set<std::string> seen_;  // Databases that were there a moment ago, for exists().
+  std::optional<Error> seen_problem_;
+  std::chrono::steady_clock::time_point seen_until_{};
 };
 
 }  // namespace

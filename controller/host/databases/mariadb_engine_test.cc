@@ -48,6 +48,30 @@ TEST(MariaDbNamesTest, AreSpeltForGrantsAndUrls) {
 
 class MariaDbEngineTest : public MariaDbTest {};
 
+TEST_F(MariaDbEngineTest, SaysWhetherADatabaseIsThereThoughItsMarkIs) {
+  const std::string physical = made(live_, "1");
+  EXPECT_TRUE(*engine_->exists(physical));
+  const std::string later = made(live_, "2");
+  EXPECT_TRUE(*engine_->exists(later)) << "an old answer hides a new database";
+  EXPECT_FALSE(*engine_->exists("tg_nobody_1"));
+  run("DROP DATABASE " + physical);
+  const auto fresh = make_mariadb_engine(server_->settings("tidegate"), "secret", state_);
+  EXPECT_FALSE(*fresh->exists(physical));
+  EXPECT_TRUE(*fresh->exists(later));
+  MariaDbServer nowhere = server_->settings("tidegate");
+  nowhere.socket = state_ + "/none";
+  EXPECT_FALSE(make_mariadb_engine(nowhere, "secret", state_)->exists(later));
+}
+
+TEST_F(MariaDbEngineTest, SaysWhetherANameIsTakenWhoeverTookIt) {
+  const std::string physical = made(live_, "1");
+  EXPECT_TRUE(*engine_->is_taken(physical));
+  ASSERT_TRUE(engine_->drop(physical));
+  EXPECT_FALSE(*engine_->is_taken(physical)) << "an answer of a moment ago";
+  run("CREATE DATABASE tg_acme_live_main_1");
+  EXPECT_TRUE(*engine_->is_taken(physical));
+}
+
 TEST_F(MariaDbEngineTest, CreatesTwiceWhileEmptyAndThenRefuses) {
   const std::string physical = made(live_, "1");
   EXPECT_EQ("tg_acme_live_main_1", physical);

@@ -166,6 +166,7 @@ TEST_F(MariaDbRestoreTest, GoesOnAfterAKillAtAnyMoment) {
       auto done = engine_->restore(saved_, physical_, {});
       ::_exit(done ? 0 : 1);
     }
+    ASSERT_GT(child, 0);
     std::this_thread::sleep_for(whole * round / 14);
     ::kill(child, SIGKILL);
     int status = 0;

@@ -68,6 +68,7 @@ class MariaDbTestServer {
                         .c_str()) != 0)
       return failed(*server, "/install.log");
     server->process_ = ::fork();
+    if (server->process_ < 0) return failed(*server, "/install.log");
     if (server->process_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       const std::string command =

@@ -141,6 +141,16 @@ class SqliteEngine final : public DatabaseEngine {
     return found;
   }
 
+  Result<bool> is_taken(const std::string& physical) override {
+    auto checked = place(physical);
+    if (!checked) return checked.error();
+    return checked->exists();
+  }
+
+  Result<bool> exists(const std::string& physical) override {
+    return SqlitePlace(physical).has_file();
+  }
+
   Result<DatabaseAccess> access(const std::string& physical, const Owner&) const override {
     auto checked = place(physical);
     if (!checked) return checked.error();

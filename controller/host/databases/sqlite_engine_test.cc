@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <thread>
 
 #include "controller/host/databases/engine.h"
@@ -83,7 +84,8 @@ class SqliteEngineTest : public testing::Test {
   // Another process that moves amounts between accounts for as long as it lives.
   pid_t start_writer(const std::string& file) {
     const pid_t child = ::fork();
-    if (child != 0) return child;
+    if (child < 0) throw std::runtime_error("fork");  // -1 would be every process there is.
+    if (child > 0) return child;
     Sqlite database(file);
     for (unsigned i = 1;; ++i) {
       const std::string a = std::to_string(i * 7919 % 20000 + 1);
@@ -135,6 +137,16 @@ TEST_F(SqliteEngineTest, PutsADatabaseIntoADirectoryOfItsOwn) {
   ASSERT_EQ(0, ::stat(fs::path(live()).parent_path().c_str(), &directory));
   EXPECT_EQ(0660u, file.st_mode & 07777);
   EXPECT_EQ(02770u, directory.st_mode & 07777);
+}
+
+TEST_F(SqliteEngineTest, SaysWhetherANameIsTakenWhoeverTookIt) {
+  EXPECT_FALSE(*engine_->is_taken(live()));
+  make(live(), {"acme", "live", {}});
+  EXPECT_TRUE(*engine_->is_taken(live()));
+  ASSERT_TRUE(engine_->drop(live()));
+  EXPECT_FALSE(*engine_->is_taken(live()));
+  fs::create_directories(fs::path(live()).parent_path());
+  EXPECT_TRUE(*engine_->is_taken(live())) << "without our mark";
 }
 
 TEST_F(SqliteEngineTest, CreatesTwiceWhileEmptyAndThenRefuses) {
@@ -348,6 +360,7 @@ TEST_P(RestoreTest, GoesOnAfterAKillAtAnyMoment) {
       auto done = engine_->restore(saved(), live(), never);
       _exit(done ? 0 : 1);
     }
+    ASSERT_GT(child, 0);
     ::usleep(round * 3000);
     ::kill(child, SIGKILL);
     int status = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 
 #include "controller/host/files/copy_files.h"
 #include "controller/host/files/handle.h"
@@ -31,6 +32,14 @@ const TreeEntry* in_the_way(const TreeManifest& manifest, const std::string& pat
     end = path.find('/', end + 1);
     const TreeEntry* entry = entry_at(manifest, path.substr(0, end));
     if (entry && entry->kind != EntryKind::directory) return entry;
+  }
+  return nullptr;
+}
+
+/// The first at or below `path` that is no directory.
+const TreeEntry* first_below(const TreeManifest& manifest, const std::string& path) {
+  for (const TreeEntry& entry : manifest.entries) {
+    if (entry.kind != EntryKind::directory && at_or_below(entry.path, path)) return &entry;
   }
   return nullptr;
 }
@@ -186,10 +195,8 @@ Result<void> check_content_places(const TreeManifest& manifest, const ContentPla
     if (const TreeEntry* entry = in_the_way(manifest, link.path)) {
       return blocked("files", link.path, entry->path);
     }
-    for (const TreeEntry& entry : manifest.entries) {
-      if (entry.kind != EntryKind::directory && at_or_below(entry.path, link.path)) {
-        return blocked("files", link.path, entry.path);
-      }
+    if (const TreeEntry* entry = first_below(manifest, link.path)) {
+      return blocked("files", link.path, entry->path);
     }
   }
   return {};
@@ -199,6 +206,70 @@ Result<void> make_content_places(const std::string& build_directory, const TreeM
                                  const std::string& code_directory, const ContentPlaces& places) {
   if (auto fits = check_content_places(manifest, places); !fits) return fits;
   return Places(build_directory, code_directory, places).make();
+}
+
+Result<std::vector<Change>> scan_places(const std::string& code_directory,
+                                        const ContentPlaces& places) {
+  std::vector<Change> changes;
+  const auto root = files::open_directory(code_directory);
+  if (!root) return root.error();
+  struct stat status {};
+  for (const std::string& path : places.writable) {
+    const bool nested = std::any_of(
+        places.writable.begin(), places.writable.end(),
+        [&](const std::string& outer) { return outer != path && at_or_below(path, outer); });
+    if (nested) continue;
+    const Handle parent = files::open_parent_below(root->get(), path);
+    if (!parent || !files::status_of(parent.get(), std::string(files::name_of(path)), status)) {
+      changes.push_back({path, ChangeKind::removed});
+    } else if (!S_ISDIR(status.st_mode)) {
+      changes.push_back({path, ChangeKind::type});
+    }
+  }
+  for (const auto& link : places.files) {
+    const std::string name(files::name_of(link.path));
+    const Handle parent = files::open_parent_below(root->get(), link.path);
+    if (!parent || !files::status_of(parent.get(), name, status)) {
+      changes.push_back({link.path, ChangeKind::removed});
+    } else if (!S_ISLNK(status.st_mode)) {
+      changes.push_back({link.path, ChangeKind::type});
+    } else if (files::link_target(parent.get(), name) != link.target) {
+      changes.push_back({link.path, ChangeKind::changed});
+    }
+  }
+  return changes;
+}
+
+Result<bool> is_replaced(const std::string& code_directory, const std::string& path) {
+  const auto root = files::open_directory(code_directory);
+  if (!root) return false;
+  const std::string name(files::name_of(path));
+  struct stat status {};
+  const Handle parent = files::open_parent_below(root->get(), path);
+  if (!parent || !files::status_of(parent.get(), name, status) || S_ISLNK(status.st_mode))
+    return false;
+  if (!S_ISDIR(status.st_mode)) return true;
+  const Handle directory = files::open_below(parent.get(), name);
+  const auto listing = directory ? files::list(directory.get()) : files::Listing{{}, errno};
+  if (listing.error != 0) return failure("list", joined(code_directory, path), listing.error);
+  return !listing.names.empty();
+}
+
+bool has_below(const TreeManifest& manifest, const std::string& path) {
+  return first_below(manifest, path) != nullptr;
+}
+
+Result<void> put_link_back(const std::string& code_directory, const ContentPlaces::Link& link,
+                           const std::string& aside) {
+  const auto root = files::open_directory(code_directory);
+  if (!root) return root.error();
+  const std::string name(files::name_of(link.path));
+  const Handle parent = files::open_parent_below(root->get(), link.path);
+  if (!parent) return failure("open the parent of", joined(code_directory, link.path), errno);
+  if (renameat2(parent.get(), name.c_str(), AT_FDCWD, aside.c_str(), RENAME_NOREPLACE) != 0)
+    return failure("move aside", joined(code_directory, link.path), errno);
+  if (symlinkat(link.target.c_str(), parent.get(), name.c_str()) == 0) return {};
+  return failure("create link", joined(code_directory, link.path), errno);
 }
 
 }  // namespace tidegate

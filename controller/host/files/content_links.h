@@ -36,4 +36,21 @@ Result<void> check_content_places(const TreeManifest& manifest, const ContentPla
 Result<void> make_content_places(const std::string& build_directory, const TreeManifest& manifest,
                                  const std::string& code_directory, const ContentPlaces& places);
 
+/// Which places are not as make_content_places() made them: links that lead elsewhere, are gone or
+/// became something else; writable directories that are gone or became something else. Those in
+/// another writable one are the site's own to remove.
+Result<std::vector<Change>> scan_places(const std::string& code_directory,
+                                        const ContentPlaces& places);
+
+/// Whether anything but a link or an empty directory is where a link was.
+Result<bool> is_replaced(const std::string& code_directory, const std::string& path);
+
+/// Whether the build has anything at or below a path but empty directories.
+bool has_below(const TreeManifest& manifest, const std::string& path);
+
+/// Moves what replaced a link to `aside`, an absolute path on the same file system where nothing
+/// is yet, and makes the link again. Never follows a link below the code.
+Result<void> put_link_back(const std::string& code_directory, const ContentPlaces::Link& link,
+                           const std::string& aside);
+
 }  // namespace tidegate

@@ -144,6 +144,12 @@ Result<std::optional<std::string>> read_small(const std::string& path, std::size
                "read " + quoted(path) + ": longer than " + std::to_string(limit) + " bytes"};
 }
 
+Result<void> remove_durably(const std::string& path) {
+  if (unlink(path.c_str()) == 0) return sync_directory(directory_of(path));
+  if (errno == ENOENT || errno == ENOTDIR) return {};
+  return failure("remove", path, errno);
+}
+
 Result<void> make_directory(const std::string& path, unsigned mode) {
   std::string plain = path;
   while (plain.size() > 1 && plain.back() == '/') plain.pop_back();

@@ -22,6 +22,9 @@ Result<void> write_durably(const std::string& path, std::string_view text, unsig
 /// is an error, read or not. Follows symbolic links, never waits on a FIFO.
 Result<std::optional<std::string>> read_small(const std::string& path, std::size_t limit);
 
+/// Removes a file or symbolic link, durably. Idempotent.
+Result<void> remove_durably(const std::string& path);
+
 /// Creates a directory with this mode, and its missing parents with 0755, durably. Directories
 /// that exist keep their mode. Idempotent.
 Result<void> make_directory(const std::string& path, unsigned mode);

@@ -106,6 +106,22 @@ TEST(WriteDurablyTest, SaysHowMuchIsFreeOnAFullDiskAndKeepsTheOldText) {
             "disk full: write \"" + disk + "/a\": 0 KiB free on its file system");
 }
 
+TEST(RemoveDurablyTest, RemovesAFileOrALinkOnceAndNoDirectory) {
+  const test::Directory directory;
+  put(directory / "a", "text");
+  ASSERT_TRUE(point_link(directory / "link", "a"));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(remove_durably(directory / "link"));
+    EXPECT_TRUE(remove_durably(directory / "a"));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+  EXPECT_TRUE(remove_durably(directory / "none/a"));
+  std::filesystem::create_directory(directory / "folder");
+  const auto refused = remove_durably(directory / "folder");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "remove \"" + (directory / "folder") + "\": Is a directory");
+}
+
 TEST(ReadSmallTest, TellsAbsentFromEmpty) {
   const test::Directory directory;
   put(directory / "empty", "");

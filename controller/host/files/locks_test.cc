@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <stdexcept>
 
 #include "controller/host/files/test_directory.h"
 
@@ -102,6 +103,7 @@ pid_t child_that(const Body& body) {
     if (write(ready[1], "x", 1) != 1) _exit(1);
     for (;;) pause();
   }
+  if (child < 0) throw std::runtime_error("fork");  // -1 would be every process there is.
   close(ready[1]);
   char byte;
   EXPECT_EQ(read(ready[0], &byte, 1), 1);

@@ -17,6 +17,12 @@ using files::Handle;
 using files::joined;
 using files::quoted;
 
+// What the tree is linked into has users of its own, whoever they are: inside it all can read. Only
+// the way into the build is closed.
+mode_t root_mode(mode_t) { return 0700; }
+mode_t directory_mode(mode_t mode) { return (mode & 0755) | 0555; }
+mode_t file_mode(mode_t mode) { return mode & 0100 ? 0555 : 0444; }
+
 class Seal {
  public:
   Seal(const std::string& directory, const SealOptions& options)
@@ -73,15 +79,16 @@ class Seal {
     return {};
   }
 
-  /// Takes bits away and hands over, where that is not done yet: each costs a new ctime.
-  Result<void> dress(int descriptor, const std::string& path, mode_t mask, struct stat& status) {
+  /// Sets modes and hands over, where that is not done yet: each costs a new ctime.
+  Result<void> dress(int descriptor, const std::string& path, mode_t (*sealed)(mode_t),
+                     struct stat& status) {
     if (fstat(descriptor, &status) != 0) return failure("look at", joined(directory_, path), errno);
     const auto& owner = options_.owner;
     const bool foreign = owner && (status.st_uid != owner->first || status.st_gid != owner->second);
     if (foreign && fchown(descriptor, owner->first, owner->second) != 0) {
       return failure("set the owner of", joined(directory_, path), errno);
     }
-    const mode_t mode = status.st_mode & mask;
+    const mode_t mode = sealed(status.st_mode);
     if (mode != (status.st_mode & 07777) && fchmod(descriptor, mode) != 0) {
       return failure("set the mode of", joined(directory_, path), errno);
     }
@@ -91,12 +98,12 @@ class Seal {
 
   Result<void> seal_directories() {
     struct stat status {};
-    if (auto done = dress(root_.get(), "", 0755, status); !done) return done;
+    if (auto done = dress(root_.get(), "", root_mode, status); !done) return done;
     for (TreeEntry& entry : manifest_.entries) {
       if (entry.kind != EntryKind::directory) continue;
       const Handle handle = files::open_below(root_.get(), entry.path);
       if (!handle) return failure("open directory", joined(directory_, entry.path), errno);
-      if (auto done = dress(handle.get(), entry.path, 0755, status); !done) return done;
+      if (auto done = dress(handle.get(), entry.path, directory_mode, status); !done) return done;
       entry.mode = status.st_mode & 07777;
     }
     return {};
@@ -139,7 +146,7 @@ class Seal {
     const Handle file(openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!file) return failure("open", path, errno);
     struct stat status {};
-    if (auto done = dress(file.get(), entry.path, 0555, status); !done) return done;
+    if (auto done = dress(file.get(), entry.path, file_mode, status); !done) return done;
     if (!S_ISREG(status.st_mode)) {
       return Error{ErrorKind::transient, quoted(path) + " was replaced while it was sealed"};
     }

@@ -50,10 +50,11 @@ struct SealOptions {
   std::optional<std::pair<unsigned, unsigned>> owner;
 };
 
-/// Makes a finished build read-only and records it. Files lose write and special permissions
-/// (& 0555), directories those of group and others (& 0755). Idempotent. Nothing of the build's
-/// processes may still run. Not durable: sync_tree_filesystem() after it, then save().
-/// `site`: a symbolic link leads out of the tree, or something is no file, directory or link.
+/// Makes a finished build read-only and records it. Everything in it can be read by all who reach
+/// it (files 0444 or 0555, directories 0555 or 0755); its own root by its owner alone. Idempotent.
+/// Nothing of the build's processes may still run. Not durable: sync_tree_filesystem() after it,
+/// then save(). `site`: a symbolic link leads out of the tree, or something is no file, directory
+/// or link.
 Result<TreeManifest> seal_tree(const std::string& directory, const SealOptions& options = {});
 
 /// Writes a manifest durably as text, beside the tree, never in it.

@@ -42,9 +42,21 @@ TEST(SealTest, RecordsEverythingAndTakesWritePermissionAway) {
   EXPECT_EQ(index.mode, 0444u);
   EXPECT_EQ(link.kind, EntryKind::link);
   EXPECT_EQ(link.target, "bin/run");
+  EXPECT_EQ(mode_of(directory / "build"), 0700u) << "another site's pages would read it";
   EXPECT_EQ(mode_of(directory / "build/bin"), 0755u);
   EXPECT_EQ(mode_of(directory / "build/bin/run"), 0555u);
   EXPECT_EQ(mode_of(directory / "build/index.php"), 0444u);
+}
+
+TEST(SealTest, WhatABuildMadeForItselfAloneCanBeReadByTheEnvironment) {
+  const test::Directory directory;
+  put(directory / "build/vendor/autoload.php", "<?php\n", 0600);
+  put(directory / "build/vendor/bin/tool", "#!/bin/sh\n", 0700);
+  chmod((directory / "build/vendor").c_str(), 0700);
+  const TreeManifest manifest = sealed(directory / "build");
+  EXPECT_EQ(mode_of(directory / "build/vendor"), 0755u);
+  EXPECT_EQ(mode_of(directory / "build/vendor/autoload.php"), 0444u);
+  EXPECT_EQ(mode_of(directory / "build/vendor/bin/tool"), 0555u);
 }
 
 TEST(SealTest, TheDigestIsOfContentAndNotOfTimesOrPlace) {
