@@ -35,16 +35,7 @@ class BuildsTest : public testing::Test {
 
   TestHost host;
   Engines engines{Secrets(host.secrets())};
-  HostServices services{host.clock,
-                        Secrets(host.secrets()),
-                        *host.repositories,
-                        host.log,
-                        host.roots,
-                        "test",
-                        "",
-                        true,
-                        {},
-                        {}};
+  HostServices services = host.services();
   std::shared_ptr<const Site> site;
   std::vector<std::string> lines;
 };

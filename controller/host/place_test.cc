@@ -46,16 +46,7 @@ class PlaceTest : public testing::Test {
   }
   TestHost host;
   Engines engines{Secrets(host.secrets())};
-  HostServices services{host.clock,
-                        Secrets(host.secrets()),
-                        *host.repositories,
-                        host.log,
-                        host.roots,
-                        "test",
-                        "",
-                        true,
-                        {},
-                        {}};
+  HostServices services = host.services();
   std::shared_ptr<const Site> site;
 };
 

@@ -48,16 +48,7 @@ TEST_F(TendTest, WritesNothingWhereNothingIsNew) {
 TEST_F(TendTest, WritesNothingAtAllForACommandThatRunsOnce) {
   const auto site = host.site();
   Engines engines{Secrets(host.secrets())};
-  HostServices services{host.clock,
-                        Secrets(host.secrets()),
-                        *host.repositories,
-                        host.log,
-                        host.roots,
-                        "test",
-                        "",
-                        false,
-                        {},
-                        {}};
+  HostServices services = host.services(false);
   auto place = Place::make(services, engines, *site, site->environments.at("dev"));
   ASSERT_TRUE(place);
   const auto before = state_of(host.root());

@@ -149,26 +149,26 @@ class TestHost {
   std::string root() const { return directory / "sites"; }
   std::string secrets() const { return directory / "secrets"; }
 
+  /// What the driver is given, for tests that ask one part of it alone.
+  HostServices services(bool renews_stat_cache = true) {
+    return {clock, Secrets(secrets()), *repositories, log, roots, "test", "", renews_stat_cache, {},
+            {}};
+  }
+
   /// A new process, as far as the driver is concerned.
   void restart() {
     driver.reset();
     repositories = std::make_unique<Repositories>(
         Secrets(secrets()), Repositories::Mode::refresh, 1h, clock, nullptr,
         [this](const std::string&) { return claim_and_remember(roots, root()); });
-    HostServices services{
-        clock,
-        Secrets(secrets()),
-        *repositories,
-        log,
-        roots,
-        "test, pid 1",
-        directory / "state.db",
-        true,
-        [this](const Site& s, const Step& step, const std::string& id) -> std::optional<Refusal> {
-          return gate ? gate(s, step, id) : std::nullopt;
-        },
-        {}};
-    driver = std::make_unique<HostDriver>(std::move(services), 2);
+    HostServices all = services();
+    all.owner = "test, pid 1";
+    all.state_directory = directory / "state.db";
+    all.gate = [this](const Site& s, const Step& step,
+                      const std::string& id) -> std::optional<Refusal> {
+      return gate ? gate(s, step, id) : std::nullopt;
+    };
+    driver = std::make_unique<HostDriver>(std::move(all), 2);
   }
 
   std::string manifests() const {

@@ -1,4 +1,5 @@
 """The program is killed in each phase of each operation, and started again."""
+import itertools
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import unittest
 
 from gated import GatedSite
 from harness import PROGRAM
-from watch import Reader, kill, wait_for_phase
+from watch import Reader, kill
 
 MIGRATION = "<?php $d = new PDO('sqlite:' . substr(getenv('DATABASE_URL'), 10)); $d->exec('{}');"
 
@@ -34,13 +35,13 @@ class Promote(GatedSite):
         controller = self.begin()
         self.commit_page(2, **many)
         self.until("dev runs the large tree", lambda: self.settled("dev") and self.page("dev") == "2")
-        for number, phase in enumerate(("code", "switch", "verify"), 3):
+        numbers = itertools.count(3)
+        for phase in ("code", "switch", "verify"):
             with self.subTest(phase):
-                commit = self.commit_page(number)
-                self.assertEqual(wait_for_phase(self.place("dev", ".tidegate", "journal.json"), {phase}), phase)
+                wanted = self.catch("dev", phase, lambda: {"commit": self.commit_page(next(numbers))})
                 kill(controller)
                 controller = self.start_controller()
-                self.converge("dev", commit=commit)
+                self.converge("dev", **wanted)
         self.end_watch()
         self.assert_history_is_closed()
 
@@ -84,23 +85,27 @@ class Content(GatedSite):
         for number in range(800):
             with open(self.place("live", "current/code/web/uploads", f"{number}.txt"), "w", encoding="utf-8") as out:
                 out.write("upload")
-        generation = 1
+        generations = itertools.count(2)
+
+        def ask():
+            wanted = {"generation": next(generations)}
+            self.environments["test"]["content"] = {"source": "live", **wanted}
+            self.tell()
+            return wanted
+
         for name in ("content", "afterCopy", "verify", "clearCache", "verifyLive"):
             with self.subTest(name):
-                generation += 1
-                if name != "content":
-                    self.gate.stop_at((name, "test"))
                 acknowledged = len(self.writer.acknowledged)
-                self.environments["test"]["content"] = {"source": "live", "generation": generation}
-                self.tell()
                 if name == "content":
-                    self.assertEqual(wait_for_phase(self.place("test", ".tidegate", "journal.json"), {name}), name)
+                    wanted = self.catch("test", name, ask)
                     kill(controller)
                 else:
+                    self.gate.stop_at((name, "test"))
+                    wanted = ask()
                     self.kill_at(controller, (name, "test"))
                 self.assertEqual(self.page("test"), "1")
                 controller = self.start_controller()
-                self.converge("test", generation=generation)
+                self.converge("test", **wanted)
                 self.assert_rows(self.writer, "test", acknowledged)
                 self.assertEqual(len(os.listdir(self.place("test", "current/code/web/uploads"))), 800)
         self.end_watch()

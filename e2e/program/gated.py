@@ -2,7 +2,7 @@
 import os
 
 from harness import Site
-from watch import Gate, Reader, Writer, kill, leftovers, read_json
+from watch import Gate, Reader, Writer, kill, leftovers, read_json, wait_for_phase
 
 STEPS = ("build", "afterCopy", "install", "updatePending", "maintenanceOn", "maintenanceOff", "clearCache")
 
@@ -59,6 +59,16 @@ class GatedSite(Site):
             elif release[name] != value:
                 return False
         return os.path.realpath(self.place(environment, "current")).endswith("/" + record["current"]) and release["healthy"]
+
+    def catch(self, environment, phase, ask):
+        """Asks until an operation is seen in a phase that lasts a moment, missed at times on a busy
+        machine. `ask` asks for one more and gives what is there when it has ended."""
+        for _ in range(30):
+            wanted = ask()
+            if wait_for_phase(self.place(environment, ".tidegate", "journal.json"), {phase}, seconds=4):
+                return wanted
+            self.converge(environment, **wanted)
+        self.fail(f"no operation was seen in phase {phase}")
 
     def converge(self, environment, **wanted):
         self.until(f"{environment} has {wanted}", lambda: self.settled(environment, **wanted))
