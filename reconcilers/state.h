@@ -133,6 +133,16 @@ struct Operation {
   bool operator==(const Operation&) const = default;
 };
 
+/// What one check of a verification saw.
+struct Evidence {
+  std::string check;  ///< "GET https://acme.example/", "wp core is-installed".
+  bool passed = false;
+  int status = 0;    ///< HTTP status or exit code; 0: there was no answer.
+  std::string said;  ///< Why it failed, and the first lines of the answer: at most 1 KiB, masked.
+  Duration took{};
+  bool operator==(const Evidence&) const = default;
+};
+
 /// A step that failed here.
 struct Failure {
   std::string digest;        ///< Step::digest, or Step::content_digest.
@@ -140,6 +150,9 @@ struct Failure {
   std::string message;
   Timestamp ended_at{};
   int attempts = 1;
+  /// Visitors had been let in: it went back from what they saw.
+  bool after_switch = false;
+  std::vector<Evidence> evidence{};  ///< Of the verification that failed; at most 20.
   bool operator==(const Failure&) const = default;
 };
 
