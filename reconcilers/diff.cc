@@ -44,9 +44,15 @@ Resolved follow(const Environment& environment, const std::string& from, const S
   const ObservedEnvironment& below = observed_of(observed, from);
   if (!below.last_proven) return {{}, from + " has proven no commit yet", true};
   Resolved out{below.last_proven, {}, false};
-  if (!site.governance) return out;
+  // Where a proof is lost nothing older takes its place: what follows goes back by no failure.
+  if (!site.governance || !below.proven.contains(*below.last_proven)) return out;
+  const ObservedEnvironment& here = observed_of(observed, environment.name);
+  const auto lost = below.revoked.find(here.commit.value_or(CommitId{}));
   std::optional<CommitId> next;
   for (const CommitId& commit : newest_first(below)) {
+    const bool older = lost != below.revoked.end() && commit != below.last_proven &&
+                       below.proven.at(commit).at < lost->second.at;
+    if (older) continue;
     auto verdicts = judge_proofs(site, observed, environment, commit, now);
     const auto held = strictest(verdicts);
     if (!held) {
@@ -58,6 +64,7 @@ Resolved follow(const Environment& environment, const std::string& from, const S
     out.next_at = held->opens_at;
     out.soaking = std::move(verdicts);
   }
+  if (lost != below.revoked.end()) next = here.commit;
   if (next) out.commit = next;
   return out;
 }
@@ -125,6 +132,12 @@ const ObservedPart& part_of(const ObservedEnvironment& seen, Part part) {
   return it == seen.content.end() ? nothing : it->second;
 }
 
+const Revocation* revocation_of(const ObservedEnvironment& seen) {
+  if (!seen.commit) return nullptr;
+  const auto found = seen.revoked.find(*seen.commit);
+  return found == seen.revoked.end() || seen.healthy ? nullptr : &found->second;
+}
+
 Resolved resolve(const Environment& environment, const Site& site, const ObservedSite& observed,
                  Timestamp now) {
   return std::visit(
@@ -187,7 +200,7 @@ EnvironmentDiff diff(const Site& site, const Environment& environment, const Obs
       out.code.cause = CodeCause::inputs;
     else if (seen.drifted)
       out.code.cause = CodeCause::drift;
-    else if (!seen.healthy)
+    else if (!seen.healthy && !revocation_of(seen))
       out.code.cause = CodeCause::unhealthy;
   }
   for (Part part : parts) {

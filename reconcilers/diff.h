@@ -65,6 +65,8 @@ std::optional<Timestamp> last_due(const Refresh& refresh, Timestamp taken_at,
 /// What is observed of an environment; an empty one when nothing is.
 const ObservedEnvironment& observed_of(const ObservedSite& observed,
                                        const std::string& environment);
+/// Why what runs there is not healthy any more, where it once was; null where that is not so.
+const Revocation* revocation_of(const ObservedEnvironment& seen);
 const ObservedPart& part_of(const ObservedEnvironment& seen, Part part);
 
 /// What a quarantine of a step is filed under: it is lifted by any change of the Site, its class,

@@ -11,7 +11,14 @@ namespace tidegate {
 
 Plan make_plan(const Site& site, const ObservedSite& observed, const Calendar& calendar,
                Timestamp now, const std::set<std::string>& retries) {
-  return Planner(site, observed, calendar, now, retries).run();
+  Plan plan = Planner(site, observed, calendar, now, retries).run();
+  for (Step& step : plan.ready) {
+    const auto said = plan.verdicts.find(step.environment);
+    if (said == plan.verdicts.end()) continue;
+    for (const Verdict& v : said->second)
+      step.policies.push_back({v.name(), v.hold.has_value(), v.said});
+  }
+  return plan;
 }
 
 Plan Planner::run() && {
@@ -200,6 +207,7 @@ void Planner::plan_environment(const Environment& e) {
   const std::string& secret = seen(e.name).missing_secret;
   // Every release is made with the secrets: without them neither code nor content can go on.
   if (!secret.empty()) return hold({e.name, "Invalid", secret, {}});
+  hold_uncommitted(e, code, content);
   ask_policies(e, code, content);
   // Rules may have let the code pass for content that does not come with it.
   if (leave_out_failed(e, code, content)) ask_policies(e, code, content);

@@ -29,6 +29,19 @@ Outcome Planner::unknown_code(const Environment& e, const Resolved& want) const 
                        "until " + from->environment + " has proven " + next->brief());
 }
 
+/// Every step prepares a release whose code comes from its build.
+void Planner::hold_uncommitted(const Environment& e, Outcome& code, Content& content) {
+  if (seen(e.name).uncommitted.empty()) return;
+  const Hold held{e.name,
+                  "UncommittedChanges",
+                  uncommitted_text(site_.name, e.name, seen(e.name).uncommitted),
+                  {}};
+  hold(held);
+  if (code.kind != Kind::hold) code = Outcome::hold(held);
+  for (auto& [part, o] : content)
+    if (o.kind == Kind::act) o = Outcome::hold(held);
+}
+
 std::optional<Hold> Planner::tracked(const Environment& e, const CommitId& commit) const {
   auto it = observed_.tracked_content.find(commit);
   if (it == observed_.tracked_content.end()) return std::nullopt;
@@ -48,11 +61,7 @@ std::optional<Outcome> Planner::not_proven(const Environment& e, const CommitId&
   if (is_coming(below, want)) {
     return Outcome::wait({Promote{want}}, "until " + below + " has proven " + want.brief());
   }
-  return Outcome::hold(
-      {e.name,
-       "NotProven",
-       want.brief() + " has not been proven in " + below + "; let " + below + " run it first",
-       {}});
+  return Outcome::hold({e.name, "NotProven", unproven_text(want, below, seen(below)), {}});
 }
 
 }  // namespace tidegate

@@ -82,6 +82,26 @@ TEST_F(PlanCodeTest, HoldsWhatTheStageBelowHasNotProven) {
             "held test NotProven: 2222222 has not been proven in dev; let dev run it first\n");
 }
 
+TEST_F(PlanCodeTest, SaysWhyACommitIsProvenNoMore) {
+  seen("dev").commit = c2;
+  seen("dev").healthy = false;
+  seen("dev").last_proven = c2;
+  seen("dev").revoked[c2] = {noon, "GET https://dev.acme.example/ answered 500"};
+  want("dev").code = c2;
+  want("test").code = ProvenIn{"dev"};
+  EXPECT_EQ(planned(),
+            "held test NotProven: 2222222 is not proven in dev any more: its verification failed "
+            "again at 2026-11-20T12:00:00Z: GET https://dev.acme.example/ answered 500; it is once "
+            "that passes there\n");
+}
+
+TEST_F(PlanCodeTest, WhatIsNotHealthyAnyMoreIsNotBroughtAnew) {
+  seen("live").healthy = false;
+  seen("live").proven.clear();
+  seen("live").revoked[c1] = {noon, "GET https://acme.example/ answered 500"};
+  EXPECT_EQ(planned(), "");
+}
+
 TEST_F(PlanCodeTest, AStageIsNotSkippedThoughALowerOneHasProvenIt) {
   seen("dev").proven[c2];
   want("live").code = c2;

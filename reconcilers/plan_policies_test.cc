@@ -300,5 +300,41 @@ TEST_F(PlanPoliciesTest, AStepIsAskedAboutAsAWholeBeforeItsSwitch) {
             "under a new commit; ask for content from live anew");
 }
 
+TEST_F(PlanPoliciesTest, WhatRunsWithoutItsProofStaysUntilANewerOneHasSoakedOrItIsGoneBackBelow) {
+  rule("soaked", ProvenRule{"dev", 2h, {}});
+  want("test").code = ProvenIn{"dev"};
+  seen("test").commit = c2;
+  want("dev").code = c3;
+  seen("dev").commit = seen("dev").last_proven = c3;
+  seen("dev").proven = {{c1, proven_at(noon - 24h, {}, 1)}, {c3, proven_at(noon - 1h, {}, 2)}};
+  seen("dev").revoked[c2] = {noon - 2h, "GET https://dev.acme.example/ answered 500"};
+  EXPECT_EQ(planned(), "look again at 2026-11-20T13:00:00Z\n");
+  now = noon + 1h;
+  EXPECT_EQ(planned(), "ready test: promote 3333333 | it runs 2222222\n");
+  want("dev").code = c1;
+  seen("dev").commit = seen("dev").last_proven = c1;
+  seen("dev").proven[c1].turn = 3;
+  EXPECT_EQ(planned(), "ready test: promote 1111111 | it runs 2222222 | no update\n");
+}
+
+TEST_F(PlanPoliciesTest, NothingGoesBackToAnOlderProofWhenTheLastOneIsLost) {
+  rule("soaked", ProvenRule{"dev", 2h, {}});
+  want("dev").code = c2;
+  seen("dev").commit = seen("dev").last_proven = c2;
+  seen("dev").proven = {{c1, proven_at(noon - 24h)}};
+  seen("dev").healthy = false;
+  seen("dev").revoked[c2] = {noon, "GET https://dev.acme.example/ answered 500"};
+  want("test").code = ProvenIn{"dev"};
+  seen("test").commit = c2;
+  EXPECT_EQ(planned(), "");
+  EXPECT_EQ(said("test", Promote{c3}),
+            "gold/soaked NotProven: 3333333 has not been proven in dev; let dev run it first\n");
+  seen("test").commit = c1;
+  EXPECT_EQ(said("test", Promote{c2}),
+            "gold/soaked NotProven: 2222222 is not proven in dev any more: its verification failed "
+            "again at 2026-11-20T12:00:00Z: GET https://dev.acme.example/ answered 500; it is once "
+            "that passes there\n");
+}
+
 }  // namespace
 }  // namespace tidegate

@@ -68,6 +68,20 @@ std::string reusable(const ObservedEnvironment& s, const Step& step,
   return "";
 }
 
+/// Whether going back after the switch would put databases back that visitors write into.
+bool may_lose_writes(const Site& site, const Environment& e, const ObservedEnvironment& s,
+                     const Step& step) {
+  const Commands& commands = site.application.commands;
+  const bool kept = std::ranges::none_of(step.actions, [](const Action& a) {
+    const auto* sync = std::get_if<Sync>(&a);
+    const auto* wipe = std::get_if<Wipe>(&a);
+    return (sync && sync->part == Part::databases) || (wipe && wipe->part == Part::databases);
+  });
+  const bool updates = step.update && !commands.update.empty() && !site.databases.empty() &&
+                       (step.commit != s.commit || !commands.update_pending.empty());
+  return e.restore_content && e.rollback && s.exists && kept && updates;
+}
+
 template <class Map>
 std::vector<Action> actions_of(const Map& content, std::vector<Action> out = {}) {
   for (const auto& [part, o] : content) out.insert(out.end(), o.actions.begin(), o.actions.end());
@@ -224,6 +238,8 @@ void Planner::finish(const Environment& e, Step step) {
     plan_.warnings.push_back(e.name + ": update changed the databases since " +
                              step.commit.brief() + " ran here; only the code goes back");
   }
+  if (may_lose_writes(site_, e, s, step))
+    plan_.warnings.push_back(e.name + ": " + loss_text(e.verify));
   offer(e, std::move(step));
 }
 

@@ -103,6 +103,7 @@ class Planner {
   Outcome unknown_code(const Environment& e, const Resolved& want) const;
   std::optional<Outcome> not_proven(const Environment& e, const CommitId& want) const;
   std::optional<Hold> tracked(const Environment& e, const CommitId& commit) const;
+  void hold_uncommitted(const Environment& e, Outcome& code, Content& content);
 
   // plan_content.cc
   Outcome plan_part(const Environment& e, Part part, const Outcome& code) const;

@@ -93,12 +93,10 @@ Said proofs_say(const Site& site, const ObservedSite& observed, const Environmen
   alone.actions = {Promote{commit}};
   if (!grants_for(site, observed, alone, now).empty())
     return passed("a Grant lets " + brief + " in");
-  const auto& proven = observed_of(observed, rule.environment).proven;
-  const auto proof = proven.find(commit);
-  if (proof == proven.end()) {
-    return held("NotProven", brief + " has not been proven in " + rule.environment + "; let " +
-                                 rule.environment + " run it first");
-  }
+  const ObservedEnvironment& below = observed_of(observed, rule.environment);
+  const auto proof = below.proven.find(commit);
+  if (proof == below.proven.end())
+    return held("NotProven", unproven_text(commit, rule.environment, below));
   const std::string since =
       brief + " is proven in " + rule.environment + " since " + to_rfc3339(proof->second.at);
   if (rule.content_max_age) {

@@ -25,17 +25,20 @@ Look Reconciler::look(const Site& site, const std::set<std::string>& retries,
 Look Reconciler::reconcile(const Site& site, const std::set<std::string>& retries,
                            const SiteStatus* before) {
   Look out = look(site, retries, before);
-  if (out.problem) return out;
+  act(site, out);
+  return out;
+}
+
+void Reconciler::act(const Site& site, Look& look) {
+  if (look.problem) return;
   const Timestamp now = clock_.now();
-  for (const Step& step : out.plan.ready) {
-    if (auto broken = broken_rule(site, out.observed, step, calendar_, now)) {
-      out.bug = step.environment + ": " + describe(step.actions) + ": " + *broken;
-      next_look(out, now + cadence_.resync, "bug");
-      return out;
+  for (const Step& step : look.plan.ready) {
+    if (auto broken = broken_rule(site, look.observed, step, calendar_, now)) {
+      look.bug = step.environment + ": " + describe(step.actions) + ": " + *broken;
+      return next_look(look, now + cadence_.resync, "bug");
     }
   }
-  start(site, out, now);
-  return out;
+  start(site, look, now);
 }
 
 void Reconciler::start(const Site& site, Look& look, Timestamp now) {

@@ -38,6 +38,8 @@ class Reconciler {
 
   /// The same without starting anything.
   Look look(const Site& site, const std::set<std::string>& retries, const SiteStatus* before);
+  /// The rest of it: starts what is ready in a look.
+  void act(const Site& site, Look& look);
 
  private:
   void start(const Site& site, Look& look, Timestamp now);

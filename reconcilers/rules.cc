@@ -5,6 +5,7 @@
 
 #include "reconcilers/diff.h"
 #include "reconcilers/plan.h"
+#include "reconcilers/plan_text.h"
 #include "reconcilers/policies.h"
 #include "schemas/policy.h"
 
@@ -316,6 +317,11 @@ std::optional<Hold> held_now(const Site& site, const ObservedSite& observed, con
   if (!only<Launch>(step) && e->suspend && (!e->suspend->until || *e->suspend->until > now)) {
     return Hold{e->name, "Suspended", "suspended meanwhile: " + e->suspend->reason,
                 e->suspend->until};
+  }
+  const auto& uncommitted = observed_of(observed, e->name).uncommitted;
+  if (!uncommitted.empty() && !only<Launch>(step) && !only<Unlaunch>(step)) {
+    return Hold{
+        e->name, "UncommittedChanges", uncommitted_text(site.name, e->name, uncommitted), {}};
   }
   // Whether a Grant moves or undoes a launch, broken_rule says.
   if (only<Unlaunch>(step) || (only<Launch>(step) && !step.grants.empty())) return {};

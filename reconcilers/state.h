@@ -102,6 +102,14 @@ using Action = std::variant<Promote, Sync, Wipe, Activate, Declare, Launch, Unla
 /// recover.
 const char* verb(const Action& action);
 
+/// What one rule of a policy, or a freeze, said when a step was decided on.
+struct PolicyWord {
+  std::string name;  ///< "gold-live/office-hours".
+  bool holds = false;
+  std::string said;
+  bool operator==(const PolicyWord&) const = default;
+};
+
 /// The actions one environment needs now, run as one operation with one switch.
 struct Step {
   std::string environment;
@@ -115,6 +123,7 @@ struct Step {
   bool asked = false;  ///< `tidegate retry` lifted a quarantine for it.
   std::string content_digest{};       ///< The same of its content alone; "" when it brings none.
   std::vector<std::string> grants{};  ///< Ids of the Grants that name what it does.
+  std::vector<PolicyWord> policies{};  ///< Of all that looked, for the audit alone.
   bool operator==(const Step&) const = default;
 };
 
@@ -153,6 +162,8 @@ struct Failure {
   /// Visitors had been let in: it went back from what they saw.
   bool after_switch = false;
   std::vector<Evidence> evidence{};  ///< Of the verification that failed; at most 20.
+  std::string operation{};             ///< The last one that failed so.
+  std::vector<std::string> actions{};  ///< Its verbs.
   bool operator==(const Failure&) const = default;
 };
 
@@ -166,17 +177,30 @@ struct Proof {
   bool operator==(const Proof&) const = default;
 };
 
+/// A commit that was proven in an environment until its verification failed again there.
+struct Revocation {
+  Timestamp at{};
+  std::string message;  ///< What failed.
+  std::vector<Evidence> evidence{};
+  bool operator==(const Revocation&) const = default;
+};
+
 struct ObservedEnvironment {
   bool exists = false;  ///< It runs a release.
   std::string release;
   std::optional<CommitId> commit;
   std::string inputs;  ///< Digest of the variables and secrets' contents the release was made with.
   std::string wanted_inputs;   ///< The same digest of what they are now.
-  bool healthy = true;         ///< The release passed its verification.
+  std::string manifest_revision;  ///< That its release was prepared by; "" when unknown.
+  bool healthy = true;            ///< The release passed its verification.
   bool drifted = false;        ///< The last scan found code changed by hand.
+  /// What people changed in a writable release, if a switch would lose it: neither in the commit
+  /// that is wanted nor given up. "2 files changed by hand: M web/index.php (+4 -1), …"
+  std::string uncommitted{};
   bool updated_since = false;  ///< `update` changed kept databases since the release before it.
   std::map<Part, ObservedPart> content;
   std::map<CommitId, Proof> proven;
+  std::map<CommitId, Revocation> revoked;  ///< None of them is proven.
   std::optional<CommitId> last_proven;               ///< What `code.from` follows.
   std::map<CommitId, std::set<std::string>> ran_on;  ///< Content ids each commit ran healthily on.
   std::vector<KeptRelease> kept;

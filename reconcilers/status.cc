@@ -76,6 +76,10 @@ std::vector<Condition> conditions_of(const EnvironmentStatus& e, const Plan& pla
     add("Reconciling", "True", "Waiting", waiting.because);
     return out;
   }
+  if (const Revocation* revoked = revocation_of(e.observed)) {
+    add("Ready", "False", "VerificationFailed", revocation_text(*revoked));
+    return out;
+  }
   add("Ready", "True", suspended ? "Suspended" : "Converged", "");
   return out;
 }
@@ -106,6 +110,7 @@ SiteStatus make_status(const Site& site, const ObservedSite& observed, const Pla
   SiteStatus out;
   out.name = site.name;
   out.revision = site.revision;
+  out.author = site.author;
   out.launched = site.launched || observed_of(observed, site.authority()).launched;
   site_conditions(out, site, observed, problem);
   keep_transitions(out.conditions, before ? &before->conditions : nullptr, now);

@@ -149,6 +149,12 @@ std::string wrong_http_path(const std::string& text) {
   return plain ? "" : quote(text) + " has characters an address cannot have: write them as %XX";
 }
 
+std::string wrong_http_header(const std::string& text) {
+  const bool good = !text.empty() && text.size() <= 64 &&
+                    made_of(text, [](char c) { return is_letter(c) || is_digit(c) || c == '-'; });
+  return good ? "" : quote(text) + " is not a header's name: write one like \"Cache-Control\"";
+}
+
 std::string wrong_line(const std::string& text) {
   if (text.empty()) return "is empty: write a few words, or remove the field";
   if (text.size() > 1024) return quote(text) + " is longer than 1024 bytes";

@@ -35,6 +35,8 @@ std::string wrong_docroot(const std::string& text);
 std::string wrong_absolute_path(const std::string& text);
 /// The path of an HTTP check: begins with "/", printable ASCII without spaces and "#".
 std::string wrong_http_path(const std::string& text);
+/// The name of an HTTP header: letters, digits and hyphens, at most 64.
+std::string wrong_http_header(const std::string& text);
 /// A line of text for people: not empty, no control characters, at most 1024 bytes.
 std::string wrong_line(const std::string& text);
 /// A variable's or secret variable's name, none that CONTRACT gives a meaning.

@@ -132,6 +132,15 @@ std::set<std::string> Fleet::named_sites() const {
 
 const std::string& Fleet::revision() const { return state_->revision; }
 
+std::string Fleet::file_of(const std::string& site, const std::string& environment) const {
+  const auto entry = state_->entries.find(site);
+  if (!entry) return "";
+  for (const auto& document : entry->documents)
+    if (document->key.kind == DocumentKind::environment && document->key.name == environment)
+      return document->file;
+  return "";
+}
+
 std::set<std::string> Fleet::files() const {
   std::set<std::string> paths;
   state_->files.each([&](const std::string& path, const ManifestFile&) { paths.insert(path); });
@@ -155,13 +164,17 @@ std::set<std::string> Fleet::changed(const Fleet& before, const Fleet& after) {
   return names;
 }
 
+bool is_policy_case_path(const std::string& path) {
+  return path.ends_with(".case.yaml") || path.ends_with(".case.yml");
+}
+
 bool is_manifest_path(const std::string& path) {
   const auto ends_with = [&](const std::string& end) {
     return path.size() > end.size() &&
            path.compare(path.size() - end.size(), end.size(), end) == 0 &&
            path[path.size() - end.size() - 1] != '/';
   };
-  if (!ends_with(".yaml") && !ends_with(".yml")) return false;
+  if ((!ends_with(".yaml") && !ends_with(".yml")) || is_policy_case_path(path)) return false;
   // ".", ".." and "./" lead to a folder, they do not hide one.
   for (std::size_t start = 0; start < path.size();) {
     const std::size_t end = std::min(path.find('/', start), path.size());

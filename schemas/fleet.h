@@ -94,6 +94,8 @@ class Fleet {
   std::set<std::string> named_sites() const;
 
   const std::string& revision() const;  ///< "" before the first commit.
+  /// The file that holds the document of that environment; "" for none.
+  std::string file_of(const std::string& site, const std::string& environment) const;
   /// Paths of the files it was made from.
   std::set<std::string> files() const;
 
@@ -108,7 +110,10 @@ class Fleet {
 /// The effective value of a site with its environments as YAML: defaults, class and presets merged.
 std::string effective_yaml(const Site& site);
 
-/// File names read as manifests: *.yaml, *.yml; hidden files and folders (".git") are not.
+/// File names read as manifests: *.yaml, *.yml; hidden files and folders (".git") are not, nor are
+/// examples of policies.
 bool is_manifest_path(const std::string& path);
+/// File names of examples of policies: *.case.yaml, *.case.yml. See schemas/policy_case.h.
+bool is_policy_case_path(const std::string& path);
 
 }  // namespace tidegate

@@ -333,8 +333,8 @@ TEST(FleetTest, HoldsUpNobodyForAForeignPoisonedDocument) {
 TEST(FleetTest, ReadsManifestPathsOnly) {
   for (const char* path : {"a.yaml", "b/c.yml", "./a.yaml", "../a.yaml", "/x/a.b.yaml"})
     EXPECT_TRUE(is_manifest_path(path)) << path;
-  for (const char* path :
-       {"a.txt", ".a.yaml", ".git/a.yaml", "a/.b/c.yaml", ".yaml", "a/.yml", "yaml", ""})
+  for (const char* path : {"a.txt", ".a.yaml", ".git/a.yaml", "a/.b/c.yaml", ".yaml", "a/.yml",
+                           "yaml", "", "soak.case.yaml", "a/b.case.yml"})
     EXPECT_FALSE(is_manifest_path(path)) << path;
 }
 

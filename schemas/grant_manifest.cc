@@ -82,6 +82,7 @@ Freeze read_freeze(const Value& spec, const std::string& name) {
   const Fields fields(spec, {"select", "from", "until", "reason", "except"});
   Freeze freeze;
   freeze.name = name;
+  freeze.digest = sha256_hex(canonical(spec.node()));
   if (const auto select = fields.find("select")) freeze.select = read_selector(*select);
   if (const auto from = fields.find("from")) freeze.from = read_time(*from);
   const auto until = fields.find("until");

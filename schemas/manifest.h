@@ -45,6 +45,7 @@ struct SiteFields {
 struct EnvironmentFields {
   std::optional<Marked<std::string>> driver;
   std::optional<Marked<CodeTarget>> code;
+  std::optional<Marked<bool>> writable;  ///< There where code is.
   std::optional<Marked<ContentSource>> source;
   std::optional<std::uint64_t> generation;
   std::optional<std::pair<bool, bool>> include;  ///< databases, files
@@ -55,8 +56,12 @@ struct EnvironmentFields {
   std::optional<Duration> timeout;
   std::optional<Marked<std::vector<HttpCheck>>> http;
   std::optional<std::vector<std::string>> verify_commands;
-  std::optional<Duration> retry_for;
+  std::optional<Marked<Comparison>> compare;
+  std::optional<Marked<Soak>> soak;
+  std::optional<Duration> again, retry_for;
   std::optional<bool> rollback;
+  std::optional<Marked<bool>> restore_content;
+  std::optional<RevertManifest> revert_manifest;  ///< Its branch with placeholders.
   std::map<std::string, std::string> variables;
   std::map<std::string, SecretRef> secrets;
   std::optional<Suspend> suspend;

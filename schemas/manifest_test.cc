@@ -97,18 +97,12 @@ TEST(ManifestTest, SuggestsFieldsThatWereMistyped) {
 
 TEST(ManifestTest, RefusesWhatIsNotBuiltYet) {
   expect_rejected({
-      {site("application: {commands: {configStatus: [a]}}"),
-       "33: spec.application.commands.configStatus: \"configStatus\" is not supported yet"},
       {site("content: {databases: [{name: main, engine: postgresql}]}"),
        "51: spec.content.databases[0].engine: \"postgresql\" is not supported yet: write mariadb "
        "or "
        "sqlite"},
       {environment("code: {branch: main, writable: true}"),
        "29: spec.code.writable: \"writable\" is not supported yet"},
-      {environment("onFailure: {restoreContent: true}"),
-       "20: spec.onFailure.restoreContent: \"restoreContent\" is not supported yet"},
-      {environment("onFailure: {revertManifest: true}"),
-       "20: spec.onFailure.revertManifest: \"revertManifest\" is not supported yet"},
       {environment("deletionPolicy: Delete"),
        "8: spec.deletionPolicy: \"deletionPolicy\" is not supported yet"},
       {environment("content: {source: {archive: x}}"),

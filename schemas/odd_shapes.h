@@ -259,7 +259,11 @@ inline std::string odd_key(std::mt19937_64& random) {
                                      "field",       "equals",       "oneOf",
                                      "matches",     "message",      "except",
                                      "expires",     "promote",      "sync",
-                                     "wipe",        "unlaunch",     "environment"};
+                                     "wipe",        "unlaunch",     "environment",
+                                     "header",      "within",       "certificate",
+                                     "validFor",    "compare",      "paths",
+                                     "titles",      "soak",         "again",
+                                     "restoreContent", "revertManifest"};
   if (random() % 4 == 0) return odd_texts[random() % std::size(odd_texts)];
   return keys[random() % std::size(keys)];
 }

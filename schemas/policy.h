@@ -114,6 +114,7 @@ struct Policy {
   std::string name;
   Selector select;
   std::vector<Rule> rules;
+  std::string digest{};  ///< Of all that is said below its name.
   bool operator==(const Policy&) const = default;
 };
 
@@ -124,6 +125,7 @@ struct Freeze {
   std::optional<Timestamp> from, until;  ///< Half open: from ≤ now < until.
   std::string reason;
   std::vector<std::string> except;  ///< Verbs.
+  std::string digest{};             ///< As a Policy's.
   bool operator==(const Freeze&) const = default;
 };
 

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "schemas/checks.h"
+#include "schemas/digest.h"
 #include "schemas/manifest_kinds.h"
 #include "schemas/text.h"
 
@@ -290,6 +291,7 @@ Policy read_policy(const Value& spec, const std::string& name) {
   const Fields fields(spec, {"select", "rules"});
   Policy policy;
   policy.name = name;
+  policy.digest = sha256_hex(canonical(spec.node()));
   if (const auto select = fields.find("select")) policy.select = read_selector(*select);
   const auto rules = fields.need("rules", "write a list of rules");
   const auto items = rules ? rules->items() : std::nullopt;

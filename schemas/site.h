@@ -106,6 +106,7 @@ struct SecretRef {
 /// Command lines as written; split by POSIX quoting where they are run.
 struct Commands {
   std::vector<std::string> build, after_copy, update_pending, update, clear_cache, install;
+  std::vector<std::string> config_status;
   std::vector<std::string> maintenance_on, maintenance_off;
   bool operator==(const Commands&) const = default;
 };
@@ -124,11 +125,28 @@ struct HttpCheck {
   std::string path = "/";
   std::optional<int> status;  ///< Absent: anything below 400.
   std::string contains;
+  std::map<std::string, std::string> header{};  ///< Name in lower case → what its value contains.
+  std::optional<Duration> within{};             ///< The whole answer, its connection included.
+  std::optional<Duration> certificate_valid_for{};  ///< The server's own; of https alone.
   bool operator==(const HttpCheck&) const = default;
+};
+/// Pages that answered below 400 before the switch must do so after it.
+struct Comparison {
+  std::vector<std::string> paths;
+  bool titles = true;  ///< And have the title that they had.
+  bool operator==(const Comparison&) const = default;
+};
+/// The http checks are repeated for that long after the switch.
+struct Soak {
+  Duration length{}, every = std::chrono::seconds(10);
+  bool operator==(const Soak&) const = default;
 };
 struct Verify {
   std::vector<HttpCheck> http;  ///< Empty without a url; the default check is filled in.
   std::vector<std::string> commands;
+  Comparison compare;             ///< No paths: nothing is compared.
+  std::optional<Soak> soak;       ///< With a url and http checks only.
+  std::optional<Duration> again;  ///< How long after a verification the next one is due.
   Duration retry_for = std::chrono::seconds(10);
   bool operator==(const Verify&) const = default;
 };
@@ -164,15 +182,26 @@ struct HostDriverSpec {
   bool operator==(const HostDriverSpec&) const = default;
 };
 
+/// `onFailure.revertManifest`: whether the controller writes the revert of a manifest commit that
+/// asked for what failed where visitors look.
+struct RevertManifest {
+  bool wanted = false;
+  std::string branch;  ///< Where it is proposed; "" for the branch the manifests are read from.
+  bool operator==(const RevertManifest&) const = default;
+};
+
 struct Environment {
   std::string name;
   std::shared_ptr<const HostDriverSpec> driver;
   CodeTarget code;
+  bool writable = false;  ///< code.writable: people change its code by hand.
   ContentSpec content;
   std::string url, preview_url;  ///< "" when absent.
   Deploy deploy;
   Verify verify;
-  bool rollback = true;  ///< onFailure.rollback.
+  bool rollback = true;          ///< onFailure.rollback.
+  bool restore_content = false;  ///< onFailure.restoreContent: whenUpdated.
+  RevertManifest revert_manifest{};
   std::map<std::string, std::string> variables;
   std::map<std::string, SecretRef> secrets;
   std::optional<Suspend> suspend;

@@ -78,7 +78,7 @@ std::optional<std::vector<Marked<std::string>>> read_writable(const Value& value
 }
 
 void read_commands(const Value& value, SiteFields& site) {
-  const Fields fields(value, command_names(), {"configStatus"});
+  const Fields fields(value, command_names());
   for (const std::string_view name : command_names())
     if (const auto commands = fields.find(name))
       if (auto lines = commands->texts(wrong_command, commands_max))

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <csignal>
 #include <iostream>
+#include <set>
 #include <thread>
 
 #include "controller/calendar/clock.h"
 #include "controller/commands/input.h"
 #include "controller/commands/options.h"
 #include "controller/commands/print.h"
+#include "controller/service/auditor.h"
 #include "controller/service/json.h"
 #include "reconcilers/plan_text.h"
 
@@ -87,6 +89,21 @@ void print_heading(const OperationRecord& o, Timestamp now) {
             << duration_text(o, now) << "\n";
 }
 
+void note_retry(const Options& options, const Clock& clock) {
+  const auto tell = [](const std::string& problem) {
+    std::cerr << "tidegate: this is not in the audit: " << problem << "\n";
+  };
+  const auto state = state_file(options);
+  auto trail = state ? AuditTrail::open(*state, StoreMode::read_write)
+                     : Result<std::unique_ptr<AuditTrail>>(state.error());
+  if (!trail) return tell(trail.error().message);
+  Auditor auditor(std::move(*trail), "retry", clock,
+                  [&](const char*, const std::string&, const auto& facts) {
+                    tell(facts.back().second);
+                  });
+  auditor.did("retry", options.target.site, options.target.environment, who_asks(), "");
+}
+
 }  // namespace
 
 int run_history(const Options& options) {
@@ -129,8 +146,9 @@ int run_logs(const Options& options) {
     // What people ran by hand is asked for by its id.
     auto all = (*store)->operations(options.target.site, options.target.environment, all_kept);
     if (!all) return fail(all.error().message);
-    const auto latest = std::ranges::find_if(*all, [](const OperationRecord& o) {
-      return o.actions != std::vector<std::string>{"exec"};
+    const std::set<std::string> by_hand{"exec", "commit", "discard"};
+    const auto latest = std::ranges::find_if(*all, [&](const OperationRecord& o) {
+      return o.actions.size() != 1 || !by_hand.contains(o.actions.front());
     });
     if (latest == all->end())
       return fail("no operation on " + options.target.site + "/" + options.target.environment +
@@ -172,6 +190,7 @@ int run_retry(const Options& options) {
     return fail(unknown->value_or("nothing is known of " + name));
   }
   if (!*failed) return fail("nothing is in quarantine on " + name);
+  note_retry(options, clock);
   auto asked = (*store)->ask_retry({target.site, target.environment, who_asks(), clock.now()});
   if (!asked) return fail(asked.error().message);
   auto told = (*store)->remember(

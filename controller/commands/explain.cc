@@ -104,6 +104,10 @@ class Explanation {
               << (seen.commit ? seen.commit->hex : "unknown")
               << (seen.healthy ? ", healthy" : ", not verified")
               << (seen.drifted ? ", changed by hand" : "") << "\n";
+    if (const Revocation* revoked = revocation_of(seen)) {
+      std::cout << "  " << revocation_text(*revoked) << "\n";
+      evidence(revoked->evidence);
+    }
     const std::string databases = content_line(part_of(seen, Part::databases), now_),
                       files = content_line(part_of(seen, Part::files), now_);
     if (databases == files) {
@@ -117,6 +121,21 @@ class Explanation {
     if (seen.launched) std::cout << "  recorded as the authority of a launched site\n";
   }
 
+  /// Each check, and of one that failed what it said.
+  static void evidence(const std::vector<Evidence>& all) {
+    for (const Evidence& e : all) {
+      std::cout << "    " << e.check << ": " << (e.passed ? "passed" : "failed");
+      if (e.status != 0) std::cout << ", " << e.status;
+      std::cout << " after " << to_string(e.took) << "\n";
+      if (e.passed) continue;
+      for (std::size_t at = 0; at < e.said.size();) {
+        const auto end = std::min(e.said.find('\n', at), e.said.size());
+        std::cout << "      " << e.said.substr(at, end - at) << "\n";
+        at = end + 1;
+      }
+    }
+  }
+
   /// A message that a hold tells of below is not told here.
   void failures(const ObservedEnvironment& seen) const {
     std::vector<Failure> failures = seen.failures;
@@ -128,7 +147,9 @@ class Explanation {
       });
       std::cout << "  failed " << ago(f.ended_at, now_) << ", "
                 << (f.quarantined ? "in quarantine" : std::to_string(f.attempts) + " times")
+                << (f.after_switch ? ", after visitors were let in" : "")
                 << (told ? "" : ": " + f.message) << "\n";
+      evidence(f.evidence);
     }
     if (failures.size() > failures_shown)
       std::cout << "  " << failures.size() - failures_shown << " earlier failures\n";
@@ -196,7 +217,8 @@ int run_explain(const Options& asked) {
                         .look(*site, {}, nullptr);
   if (look.problem) return fail(look.problem->message);
   if (options.json) {
-    std::cout << plan_json({{site.get(), &look.observed, &look.plan, ""}}) << "\n";
+    std::cout << explain_json({site.get(), &look.observed, &look.plan, ""}, environment->name)
+              << "\n";
     return exit_done;
   }
   Explanation(*site, *environment, look, observer.clock.now(), Paint(options.color)).print();

@@ -29,10 +29,13 @@ class Parser {
     app_.add_flag("--no-color", no_color_,
                   "never print colours (also: NO_COLOR in the environment)");
     offline();
+    policies();
+    audit();
     working();
     telling();
     asking();
     editing();
+    by_hand();
   }
 
   std::optional<Options> parse(int argc, char** argv, int& exit_code) {
@@ -127,11 +130,13 @@ class Parser {
     output(validate);
     auto* plan = command("plan", "what would be done now and why; changes nothing",
                          "  tidegate plan --manifests manifests/\n  tidegate plan --manifests "
-                         "https://git.example.org/fleet.git@main --site acme");
+                         "https://git.example.org/fleet.git@main --site acme\n  tidegate plan "
+                         "--manifests manifests/ --out plan.json && tidegate apply plan.json");
     manifests(plan, false);
     with_manifests_.push_back(plan);
     state(plan);
     plan->add_option("--site", o_.site, "this site alone");
+    plan->add_option("--out", o_.out, "save the plan in this file, for `tidegate apply FILE`");
     output(plan);
     auto* webserver =
         command("webserver", "print the web server's and PHP-FPM's configuration for a site",
@@ -153,11 +158,59 @@ class Parser {
     state(doctor);
     output(doctor);
   }
+  void policies() {
+    auto* policy = command("policy", "try policies out", "  tidegate policy test manifests/");
+    policy->require_subcommand(1);
+    policy->callback([] {});  // Runs after that of the command below, which says what is meant.
+    auto* test =
+        policy->add_subcommand("test", "hold policies against examples (*.case.yaml), offline");
+    test->footer(
+        "Examples:\n  tidegate policy test manifests/\n  tidegate policy test manifests/ -o "
+        "json\n\n"
+        "Exit codes: 0 every example came out as expected, 1 one did not, 64 usage.");
+    test->fallthrough();
+    test->callback([this] { o_.command = "policy test"; });
+    test->add_option("DIR", o_.paths, "a directory of manifests and *.case.yaml")
+        ->required()
+        ->expected(1);
+    output(test);
+  }
+  void audit() {
+    auto* audit = command("audit", "what was done, by whom, and what it rested on",
+                          "  tidegate audit verify --state state.db\n  tidegate audit export");
+    audit->require_subcommand(1);
+    audit->callback([] {});  // As of policy.
+    const auto below = [&](const std::string& name, const char* what, const char* examples) {
+      auto* sub = audit->add_subcommand(name, what);
+      sub->footer(examples);
+      sub->fallthrough();
+      sub->callback([this, name] { o_.command = "audit " + name; });
+      state(sub);
+      output(sub);
+      return sub;
+    };
+    below("verify", "follow the chain: was an entry changed, taken out or put in?",
+          "Examples:\n  tidegate audit verify\n  tidegate audit verify --anchor HASH@SEQ\n\n"
+          "Exit codes: 0 unbroken, 1 broken at the entry that is named, 64 usage.")
+        ->add_option("--anchor", o_.anchor,
+                     "a head noted elsewhere, HASH@SEQ: without one, a chain cut short at its end "
+                     "looks unbroken");
+    auto* out = below("export", "print the entries, a line of JSON each",
+                      "Examples:\n  tidegate audit export --site acme > acme.jsonl\n  tidegate "
+                      "audit export --since 2026-11-01T00:00:00Z\n\nThe head of the chain is told "
+                      "on stderr, to be noted elsewhere.");
+    out->add_option("--since", o_.since, "entries from this time on: 2026-11-01T00:00:00Z");
+    out->add_option("--site", o_.site, "of this site alone");
+  }
   void working() {
     auto* apply = command("apply", "do all that can be done, once",
                           "  tidegate apply --manifests manifests/\n  tidegate apply --manifests "
-                          "manifests/ --site acme --timeout 10m");
-    manifests(apply, true);
+                          "manifests/ --site acme --timeout 10m\n  tidegate apply plan.json");
+    apply->add_option(
+        "FILE", o_.saved_plan,
+        "a plan that `tidegate plan --out FILE` saved: exactly its steps are done, or "
+        "nothing when what it rests on has moved");
+    manifests(apply, false);
     state(apply);
     apply->add_option("--site", o_.site, "this site alone");
     timeout(apply, "30m");
@@ -251,12 +304,38 @@ class Parser {
     common(rollback);
   }
 
+  void by_hand() {
+    auto* commit = command(
+        "commit", "commit what was changed by hand where code.writable is set, and push it",
+        "  tidegate commit acme/dev -m \"A wider banner\"\n  tidegate commit acme/dev -m Banner "
+        "--dry-run\n  tidegate commit acme/dev -m Banner --author \"Ada <ada@example.org>\"");
+    target(commit, true, true);
+    manifests(commit, false);
+    state(commit);
+    output(commit);
+    commit->add_option("-m,--message", o_.message, "the commit's message")->required();
+    commit->add_option("--author", o_.author,
+                       "\"Name <mail>\" (default: git's user.name and user.email)");
+    commit->add_flag("--dry-run", o_.dry_run, "print what would be committed, commit nothing");
+    commit->add_flag("--include-generated", o_.generated,
+                     "commit what the build makes and what .gitignore names too");
+    auto* discard = command(
+        "discard", "give up what was changed by hand where code.writable is set",
+        "  tidegate discard acme/dev\n  tidegate discard acme/dev --yes");
+    target(discard, true, true);
+    manifests(discard, false);
+    state(discard);
+    discard->add_flag("--yes", o_.yes, "do not ask");
+  }
+
   static void refuse(const std::string& option, const std::string& why) {
     throw CLI::ValidationError(option, why);
   }
 
   void finish() {
-    const CLI::App& chosen = *app_.get_subcommands().front();
+    const CLI::App* named = app_.get_subcommands().front();
+    while (!named->get_subcommands().empty()) named = named->get_subcommands().front();
+    const CLI::App& chosen = *named;
     o_.json = output_ == "json";
     if (o_.json && !chosen.get_option_no_throw("--output"))
       refuse("--output", o_.command + " prints no JSON; leave it out");
@@ -265,6 +344,7 @@ class Parser {
     const bool asked = std::ranges::find(with_manifests_, &chosen) != with_manifests_.end();
     if (asked && o_.manifests.empty() && o_.config.empty())
       refuse("--manifests", "say which manifests: --manifests DIR or URL@REF, or --config FILE");
+    if (o_.command == "apply") one_of_plan_and_manifests();
     if (!timeout_.empty()) {
       o_.timeout = parse_duration(timeout_);
       if (!o_.timeout)
@@ -279,6 +359,17 @@ class Parser {
     if (slash != std::string::npos) o_.target.environment = target_.substr(slash + 1);
     if (!whole && o_.target.environment.empty())
       refuse("target", "\"" + target_ + "\" names no environment; write SITE/ENV");
+  }
+
+  /// A saved plan says itself which manifests and which sites it is about.
+  void one_of_plan_and_manifests() const {
+    if (o_.manifests.empty() && o_.saved_plan.empty())
+      refuse("--manifests",
+             "say which manifests: --manifests DIR or URL@REF, or the FILE of a saved plan");
+    if (o_.saved_plan.empty()) return;
+    if (!o_.manifests.empty())
+      refuse("--manifests", "a saved plan names its manifests; leave it out");
+    if (!o_.site.empty()) refuse("--site", "a saved plan names its sites; leave it out");
   }
 
   /// A server in the environment is meant where nothing on the command line says otherwise.

@@ -102,6 +102,8 @@ class GitRepository {
   /// file's come before the first write; after an error the caller removes what was written.
   /// Files above 16 MiB are held in memory one at a time. Durable when it returns (one syncfs).
   Result<Checkout> check_out(const CommitId& commit, const std::string& directory) const;
+  /// Whether it would be refused, whatever the directory.
+  Result<void> can_check_out(const CommitId& commit) const;
 
  private:
   struct Release {

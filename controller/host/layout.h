@@ -36,6 +36,8 @@ struct EnvironmentLayout {
   std::string releases() const { return directory() + "/releases"; }
   std::string release(const std::string& id) const { return releases() + "/" + id; }
   std::string code(const std::string& id) const { return release(id) + "/code"; }
+  /// Of a writable release: what its code was when it was made.
+  std::string code_manifest(const std::string& id) const { return release(id) + "/code.manifest"; }
   std::string content() const { return directory() + "/content"; }
   std::string files(const std::string& content_id, const std::string& name) const {
     return content() + "/files-" + content_id + "/" + name;

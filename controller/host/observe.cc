@@ -166,6 +166,26 @@ void fill_memory(ObservedEnvironment& out, const EnvironmentRecord& record) {
     seen.turn = out.proven.size();
   }
   out.last_proven = record.last_proven;
+  out.revoked = record.revoked;
+}
+
+/// Whether nothing is lost when a release of the commit that is wanted takes the place of one that
+/// people changed.
+bool is_kept_or_given_up(const HostServices& services, const Site& site,
+                         const Environment& declared, const ByHand& by_hand) {
+  if (by_hand.discarded) return true;
+  if (by_hand.committed.hex.empty()) return false;
+  std::optional<CommitId> wanted;
+  if (const auto* commit = std::get_if<CommitId>(&declared.code)) wanted = *commit;
+  std::string ref;
+  if (const auto* branch = std::get_if<BranchName>(&declared.code))
+    ref = "refs/heads/" + branch->text;
+  if (const auto* tag = std::get_if<TagName>(&declared.code)) ref = "refs/tags/" + tag->text;
+  const auto known = services.repositories.known(site, mirrors_of(site));
+  if (const auto found = known.refs->find(ref); found != known.refs->end()) wanted = found->second;
+  if (!wanted || *wanted == by_hand.committed) return wanted.has_value();
+  auto repository = services.repositories.open(site, mirrors_of(site));
+  return repository && repository->is_ancestor(by_hand.committed, *wanted);
 }
 
 /// `declared`: as the manifests have it; null when they do not speak of it.
@@ -214,7 +234,11 @@ Result<ObservedEnvironment> observe_environment(const HostServices& services, En
   out.commit = current.commit;
   out.inputs = current.inputs;
   out.healthy = current.healthy;
+  out.manifest_revision = current.manifest_revision;
   out.drifted = r.drift.has_value();
+  if (declared && r.drift && r.drift->by_hand &&
+      !is_kept_or_given_up(services, site, *declared, *r.drift->by_hand))
+    out.uncommitted = r.drift->by_hand->summary;
   out.updated_since = r.updated_since;
   out.ran_on = r.ran_on;
   fill_content(out, r, current);

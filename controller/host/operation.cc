@@ -9,8 +9,8 @@
 #include "controller/host/drift.h"
 #include "controller/host/files/durable.h"
 #include "controller/host/files/remove.h"
+#include "controller/host/reverify.h"
 #include "reconcilers/diff.h"
-#include "reconcilers/policies.h"
 
 namespace tidegate {
 
@@ -54,6 +54,7 @@ Result<void> HostOperation::forward() {
   if (auto r = prepare_code(); !r) return r;
   if (auto r = prepare_content(); !r) return r;
   if (auto r = link_code(); !r) return r;
+  if (auto r = remember_pages(); !r) return r;
   if (auto r = run_hooks(); !r) return r;
   if (auto r = verify_prepared(); !r) return r;
   if (auto r = ask_gate(); !r) return r;
@@ -61,7 +62,19 @@ Result<void> HostOperation::forward() {
   return after_switch();
 }
 
+/// Recorded, so that the gate sees what people changed up to now.
+Result<void> HostOperation::look_at_hand_made() {
+  const auto before = record_.releases.find(journal_.before);
+  if (before == record_.releases.end() || !before->second.writable) return {};
+  auto drift = look_for_drift(place_, before->second, record_.drift, false);
+  if (!drift) return std::move(drift.error());
+  if (same_drift(*drift, record_.drift)) return {};
+  record_.drift = std::move(*drift);
+  return write_record(place_.layout, record_);
+}
+
 Result<void> HostOperation::ask_gate() {
+  if (auto r = look_at_hand_made(); !r) return r;
   if (!place_.services.gate) return {};
   auto refusal = place_.services.gate(place_.site, step_, journal_.operation);
   if (!refusal) return {};
@@ -78,6 +91,7 @@ Result<void> HostOperation::switch_over() {
     if (auto r = write_release(place_.layout, journal_.prepared); !r) return r;
   }
   if (auto r = sync_tree_filesystem(place_.layout.release(journal_.prepared.id)); !r) return r;
+  journal_.switched_at = place_.services.clock.now();
   if (auto r = phase("switch"); !r) return r;
   if (auto r = point_link(place_.layout.current(), "releases/" + journal_.prepared.id); !r)
     return r;
@@ -100,7 +114,8 @@ Result<void> HostOperation::after_switch() {
         !r)
       return r;
   }
-  return verify_live();
+  if (auto r = verify_live(); !r) return r;
+  return soak();
 }
 
 // ---- ends ----
@@ -138,7 +153,8 @@ void HostOperation::end_failed(const Error& error) {
     if (auto written = write_record(place_.layout, record_); !written) say(written.error().message);
     return end("", "undoing failed and is tried again: " + undone.error().message);
   }
-  if (!blameless_ && !stopped()) record_failure(error);
+  const Error told{error.kind, error.message + (journal_.restored ? "; " + loss() : "")};
+  if (!blameless_ && !stopped()) record_failure(told);
   std::erase_if(record_.failures,
                 [](const Failure& f) { return f.digest.starts_with("recover "); });
   record_.last_release = std::max<std::uint64_t>(
@@ -148,7 +164,7 @@ void HostOperation::end_failed(const Error& error) {
     return end("", written.error().message);
   }
   if (auto removed = remove_journal(place_.layout); !removed) say(removed.error().message);
-  end(blameless_ || stopped() ? "undone" : "failed", error.message);
+  end(blameless_ || stopped() ? "undone" : "failed", told.message);
 }
 
 /// Before it came to the code's own commands: the code may go on without this content.
@@ -160,6 +176,10 @@ bool HostOperation::fails_content() const {
 void HostOperation::record_failure(const Error& error) {
   Failure made{journal_.digest, error.kind == ErrorKind::site, error.message,
                place_.services.clock.now(), 1};
+  made.after_switch = switched_;
+  made.evidence = journal_.evidence;
+  made.operation = journal_.operation;
+  made.actions = journal_.actions;
   auto it = std::ranges::find(record_.failures, made.digest, &Failure::digest);
   if (it != record_.failures.end()) made.attempts += it->attempts;
   std::erase_if(record_.failures, [&](const Failure& f) {
@@ -171,6 +191,8 @@ void HostOperation::record_failure(const Error& error) {
   });
   record_.failures.push_back(std::move(made));
   if (record_.failures.size() > failures_max) record_.failures.erase(record_.failures.begin());
+  for (std::size_t i = 0; i + evidenced_failures_max < record_.failures.size(); ++i)
+    record_.failures[i].evidence.clear();  // Each look reads them all.
 }
 
 void HostOperation::end(const std::string& result, const std::string& message) {
@@ -195,21 +217,6 @@ void HostOperation::keep_and_retire(const std::string& id) {
   while (record_.kept.size() > static_cast<std::size_t>(place_.environment.driver->keep_releases)) {
     retire(record_.kept.back());
   }
-}
-
-void HostOperation::note_proof(const ReleaseRecord& release) {
-  std::erase(record_.proven, release.commit);
-  record_.proven.push_back(release.commit);
-  std::map<Part, Stamp> stamps;
-  for (const auto& [part, set] : release.content) stamps[part] = set.stamp;
-  record_.proofs.try_emplace(release.commit, Proof{place_.services.clock.now(), {}})
-      .first->second.content_taken_at =
-      taken_from_above(place_.site, place_.environment.name, stamps);
-  if (record_.proven.size() > proven_max) {
-    record_.proofs.erase(record_.proven.front());
-    record_.proven.erase(record_.proven.begin());
-  }
-  record_.last_proven = release.commit;
 }
 
 void HostOperation::leave(const ReleaseRecord& release) {
@@ -243,8 +250,10 @@ void HostOperation::finish(bool healthy, const std::string& message) {
   const bool promoted = std::ranges::find(journal_.actions, "promote") != journal_.actions.end();
   for (const auto& id : journal_.grants)
     record_.grants_used[id] = promoted ? prepared.commit : CommitId{};
+  record_.verified = {};
+  record_.revoked.erase(prepared.commit);
   if (healthy) {
-    note_proof(prepared);
+    note_proof(record_, place_, place_.services.clock.now());
     record_.ran_on[prepared.commit].insert(databases_of(prepared));
     const bool brought = !journal_.done.empty();
     std::erase_if(record_.failures, [&](const Failure& f) {
@@ -368,13 +377,45 @@ Result<void> HostOperation::drop_content() {
   return {};
 }
 
-/// After visitors were let in: the code goes back, kept content stays as they left it.
+bool HostOperation::restores_content() const {
+  if (journal_.let_in || journal_.saved.empty() || journal_.before.empty()) return false;
+  return place_.environment.restore_content || journal_.closed_at;  // What began is carried on.
+}
+
+/// What putting databases back after the switch cost.
+std::string HostOperation::loss() const {
+  const Timestamp until = journal_.closed_at.value_or(Timestamp{});
+  const auto let_in = until - journal_.switched_at.value_or(until);
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(let_in).count();
+  return "its databases were put back: what was written in " + std::to_string(seconds) +
+         (seconds == 1 ? " second" : " seconds") + " since the switch is lost";
+}
+
+/// onFailure.restoreContent: visitors are shut out again before what they wrote is given up. While
+/// this lasts "current" shows the release that failed, so that whoever takes it up begins here.
+Result<void> HostOperation::restore_content() {
+  journal_.maintenance = true;
+  if (auto r = write_journal(place_.layout, journal_); !r) return r;
+  if (auto r = shut_visitors_out(); !r) return r;
+  if (!journal_.closed_at) journal_.closed_at = place_.services.clock.now();
+  if (auto r = write_journal(place_.layout, journal_); !r) return r;
+  if (auto r = put_databases_back(); !r) return r;
+  journal_.restored = journal_.let_in = true;
+  say(loss());
+  return write_journal(place_.layout, journal_);
+}
+
+/// After visitors were let in: the code goes back; kept content stays as they left it, unless the
+/// manifest says otherwise.
 Result<void> HostOperation::go_back() {
   journal_.phase = "undo";
+  const bool restores = restores_content();
   // From here on nothing puts the databases back, not even after a kill: visitors wrote into them.
-  journal_.let_in = true;
+  journal_.let_in = !restores;
   if (auto r = write_journal(place_.layout, journal_); !r) return r;
   place_.services.log.phase(journal_.operation, "undo", {});
+  if (restores)
+    if (auto r = restore_content(); !r) return r;
   if (journal_.before.empty()) {
     if (auto r = remove_durably(place_.layout.current()); !r) return r;
   } else if (auto r = point_link(place_.layout.current(), "releases/" + journal_.before); !r) {
@@ -384,21 +425,30 @@ Result<void> HostOperation::go_back() {
   say(journal_.before.empty() ? "took the new environment away again"
                               : "went back to release " + journal_.before);
   if (!journal_.before.empty() && place_.environment.deploy.clear_cache) {
-    const auto& release = record_.releases[journal_.before];
-    auto loaded = load_variables(release);
-    deadline_ = std::max(deadline_, std::chrono::steady_clock::now() + std::chrono::minutes(2));
-    auto cleared =
-        loaded ? commands("clearCache", place_.site.application.commands.clear_cache, release)
-               : std::move(loaded);
-    if (!cleared) say(cleared.error().message);
+    if (auto cleared = clear_cache_of(record_.releases[journal_.before]); !cleared)
+      say(cleared.error().message);
   }
-  record_.updated_since |= journal_.prepared.updated;
-  if (!journal_.saved.empty()) say("databases stay as update left them: visitors were let in");
+  if (!journal_.restored) {
+    record_.updated_since |= journal_.prepared.updated;
+    if (!journal_.saved.empty()) say("databases stay as update left them: visitors were let in");
+  }
   for (const auto& saved : journal_.saved) {
     auto engine = engine_of(saved.engine);
     if (!engine) return std::move(engine.error());
     if (auto r = (*engine)->drop(saved.saved_as); !r) return r;
   }
+  leave_prepared();
+  return {};
+}
+
+Result<void> HostOperation::clear_cache_of(const ReleaseRecord& release) {
+  if (auto loaded = load_variables(release); !loaded) return loaded;
+  deadline_ = std::max(deadline_, std::chrono::steady_clock::now() + std::chrono::minutes(2));
+  return commands("clearCache", place_.site.application.commands.clear_cache, release);
+}
+
+/// What visitors saw and see no more waits to be cleared away.
+void HostOperation::leave_prepared() {
   const bool recorded = record_.current == journal_.prepared.id;  // It was to stay, unverified.
   if (recorded) {
     std::erase(record_.kept, journal_.before);
@@ -412,7 +462,6 @@ Result<void> HostOperation::go_back() {
   if ((recorded || !journal_.reuses) && !waiting)
     record_.retired.push_back(
         {journal_.prepared.id, place_.services.clock.now(), journal_.prepared.content});
-  return {};
 }
 
 }  // namespace tidegate

@@ -25,6 +25,11 @@ std::string millis(Timestamp time) { return std::to_string(time.time_since_epoch
 Timestamp from_millis(const Json& json) {
   return Timestamp(Duration(std::stoll(json.get<std::string>())));
 }
+std::optional<Timestamp> time_at(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_string()) return std::nullopt;
+  return from_millis(*found);
+}
 
 Json to_json(const Stamp& s) {
   return {{"source", to_string(s.source)},
@@ -89,6 +94,7 @@ Json to_json(const ReleaseRecord& r) {
           {"build", r.build},
           {"healthy", r.healthy},
           {"updated", r.updated},
+          {"writable", r.writable},
           {"highest", generations(r.highest)}};
 }
 ReleaseRecord release_from(const Json& j) {
@@ -103,8 +109,31 @@ ReleaseRecord release_from(const Json& j) {
   r.build = j.at("build").get<std::string>();
   r.healthy = j.at("healthy").get<bool>();
   r.updated = j.at("updated").get<bool>();
+  r.writable = j.value("writable", false);
   if (j.contains("highest")) r.highest = generations_from(j["highest"]);
   return r;
+}
+
+Json to_json(const Evidence& e) {
+  return {{"check", e.check},
+          {"passed", e.passed},
+          {"status", e.status},
+          {"said", e.said},
+          {"tookMs", e.took.count()}};
+}
+Evidence evidence_from(const Json& j) {
+  return {j.at("check").get<std::string>(), j.at("passed").get<bool>(), j.at("status").get<int>(),
+          j.at("said").get<std::string>(), Duration(j.at("tookMs").get<Duration::rep>())};
+}
+Json to_json(const std::vector<Evidence>& all) {
+  Json j = Json::array();
+  for (const Evidence& e : all) j.push_back(to_json(e));
+  return j;
+}
+std::vector<Evidence> evidence_in(const Json& holder) {
+  std::vector<Evidence> out;
+  for (const Json& j : holder.value("evidence", Json::array())) out.push_back(evidence_from(j));
+  return out;
 }
 
 Json to_json(const Failure& f) {
@@ -112,12 +141,21 @@ Json to_json(const Failure& f) {
           {"quarantined", f.quarantined},
           {"message", f.message},
           {"endedAt", millis(f.ended_at)},
-          {"attempts", f.attempts}};
+          {"operation", f.operation},
+          {"actions", f.actions},
+          {"attempts", f.attempts},
+          {"afterSwitch", f.after_switch},
+          {"evidence", to_json(f.evidence)}};
 }
 Failure failure_from(const Json& j) {
-  return {j.at("digest").get<std::string>(), j.at("quarantined").get<bool>(),
-          j.at("message").get<std::string>(), from_millis(j.at("endedAt")),
-          j.at("attempts").get<int>()};
+  Failure f{j.at("digest").get<std::string>(), j.at("quarantined").get<bool>(),
+            j.at("message").get<std::string>(), from_millis(j.at("endedAt")),
+            j.at("attempts").get<int>()};
+  f.after_switch = j.value("afterSwitch", false);
+  f.evidence = evidence_in(j);
+  f.operation = j.value("operation", "");
+  f.actions = j.value("actions", std::vector<std::string>{});
+  return f;
 }
 
 Json to_json(const Proof& p) {
@@ -129,6 +167,54 @@ Proof proof_from(const Json& j) {
   p.at = from_millis(j.at("at"));
   if (j.at("contentTakenAt").is_string()) p.content_taken_at = from_millis(j["contentTakenAt"]);
   return p;
+}
+
+Json to_json(const Verified& v) {
+  return {{"release", v.release}, {"at", millis(v.at)}, {"failed", v.failed}};
+}
+Verified verified_in(const Json& holder) {
+  const auto found = holder.find("verified");
+  if (found == holder.end()) return {};
+  return {found->at("release").get<std::string>(), from_millis(found->at("at")),
+          found->at("failed").get<int>()};
+}
+
+Json to_json(const std::map<CommitId, Revocation>& revoked) {
+  Json j = Json::object();
+  for (const auto& [commit, r] : revoked) {
+    j[commit.hex] = {
+        {"at", millis(r.at)}, {"message", r.message}, {"evidence", to_json(r.evidence)}};
+  }
+  return j;
+}
+std::map<CommitId, Revocation> revoked_in(const Json& holder) {
+  std::map<CommitId, Revocation> out;
+  const Json revoked = holder.value("revoked", Json::object());
+  for (const auto& [hex, j] : revoked.items())
+    out[{hex}] = {from_millis(j.at("at")), j.at("message").get<std::string>(), evidence_in(j)};
+  return out;
+}
+
+Json to_json(const Drift& d) {
+  Json j = {{"at", millis(d.at)}, {"changes", d.changes}, {"first", d.first}};
+  if (d.by_hand)
+    j["byHand"] = {{"summary", d.by_hand->summary},
+                   {"digest", d.by_hand->digest},
+                   {"committed", d.by_hand->committed.hex},
+                   {"base", d.by_hand->base.hex},
+                   {"discarded", d.by_hand->discarded}};
+  return j;
+}
+Drift drift_from(const Json& j) {
+  Drift d{from_millis(j.at("at")), j.at("changes").get<std::uint64_t>(),
+          j.at("first").get<std::vector<std::string>>()};
+  if (const auto found = j.find("byHand"); found != j.end())
+    d.by_hand = ByHand{found->at("summary").get<std::string>(),
+                       found->at("digest").get<std::string>(),
+                       {found->at("committed").get<std::string>()},
+                       {found->at("base").get<std::string>()},
+                       found->at("discarded").get<bool>()};
+  return d;
 }
 
 Json to_json(const EnvironmentRecord& r) {
@@ -151,6 +237,8 @@ Json to_json(const EnvironmentRecord& r) {
             {"retired", retired},
             {"proven", proven},
             {"lastProven", r.last_proven ? Json(r.last_proven->hex) : Json()},
+            {"verified", to_json(r.verified)},
+            {"revoked", to_json(r.revoked)},
             {"ranOn", ran},
             {"highest", generations(r.highest)},
             {"failures", failures},
@@ -159,9 +247,7 @@ Json to_json(const EnvironmentRecord& r) {
             {"grantsUsed", grants},
             {"tookOver", r.took_over},
             {"drift", nullptr}};
-  if (r.drift)
-    j["drift"] = {
-        {"at", millis(r.drift->at)}, {"changes", r.drift->changes}, {"first", r.drift->first}};
+  if (r.drift) j["drift"] = to_json(*r.drift);
   return j;
 }
 void share_all_items(EnvironmentRecord& record) {
@@ -184,15 +270,14 @@ EnvironmentRecord record_from(const Json& j) {
   for (const auto& [hex, proof] : proofs.items()) r.proofs[{hex}] = proof_from(proof);
   for (const auto& [id, commit] : used.items()) r.grants_used[id] = {commit.get<std::string>()};
   if (j.at("lastProven").is_string()) r.last_proven = CommitId{j["lastProven"].get<std::string>()};
+  r.verified = verified_in(j);
+  r.revoked = revoked_in(j);
   for (const auto& [hex, ids] : j.at("ranOn").items())
     r.ran_on[{hex}] = ids.get<std::set<std::string>>();
   r.highest = generations_from(j.at("highest"));
   for (const auto& f : j.at("failures")) r.failures.push_back(failure_from(f));
   r.updated_since = j.at("updatedSince").get<bool>();
-  if (const Json& d = j.at("drift"); d.is_object()) {
-    r.drift = Drift{from_millis(d.at("at")), d.at("changes").get<std::uint64_t>(),
-                    d.at("first").get<std::vector<std::string>>()};
-  }
+  if (const Json& d = j.at("drift"); d.is_object()) r.drift = drift_from(d);
   for (const auto& id : r.kept) r.releases.at(id);
   if (!r.current.empty()) r.releases.at(r.current);
   share_all_items(r);
@@ -203,7 +288,8 @@ const char* name_of(Engine engine) { return engine == Engine::mariadb ? "mariadb
 Engine engine_from(const Json& j) { return engine_named(j.get<std::string>()); }
 
 Json to_json(const Journal& r) {
-  Json databases = Json::array(), saved = Json::array();
+  Json databases = Json::array(), saved = Json::array(), pages = Json::array();
+  for (const auto& p : r.pages) pages.push_back({{"path", p.path}, {"title", p.title}});
   for (const auto& d : r.databases)
     databases.push_back({{"engine", name_of(d.engine)}, {"physical", d.physical}});
   for (const auto& s : r.saved) {
@@ -230,7 +316,12 @@ Json to_json(const Journal& r) {
           {"saved", saved},
           {"maintenance", r.maintenance},
           {"maintenanceOn", r.maintenance_on},
+          {"switchedAt", r.switched_at ? Json(millis(*r.switched_at)) : Json()},
+          {"closedAt", r.closed_at ? Json(millis(*r.closed_at)) : Json()},
+          {"restored", r.restored},
           {"letIn", r.let_in},
+          {"pages", pages},
+          {"evidence", to_json(r.evidence)},
           {"failure", r.failure},
           {"failureIsSites", r.failure_is_sites}};
 }
@@ -261,6 +352,12 @@ Journal journal_from(const Json& j) {
   r.maintenance = j.at("maintenance").get<bool>();
   r.maintenance_on = j.at("maintenanceOn").get<bool>();
   r.let_in = j.value("letIn", false);
+  r.restored = j.value("restored", false);
+  r.switched_at = time_at(j, "switchedAt");
+  r.closed_at = time_at(j, "closedAt");
+  for (const Json& p : j.value("pages", Json::array()))
+    r.pages.push_back({p.at("path").get<std::string>(), p.at("title").get<std::string>()});
+  r.evidence = evidence_in(j);
   r.failure = j.at("failure").get<std::string>();
   r.failure_is_sites = j.at("failureIsSites").get<bool>();
   return r;

@@ -63,6 +63,13 @@ TEST_F(RecordsTest, AnEnvironmentsMemoryComesBackWhole) {
   r.ran_on[one] = {"1", "2"};
   r.highest = {{Part::databases, 7}, {Part::files, 3}};
   r.failures = {{"digest", true, "verify: \"x\"\xC3\xA9", noon + Duration(1), 3}};
+  r.failures[0].operation = "20261121-1";
+  r.failures[0].actions = {"promote", "sync"};
+  r.failures[0].after_switch = true;
+  r.failures[0].evidence = {
+      {"GET https://a.example/", false, 500, "Fatal error\nmore", Duration(7)}};
+  r.verified = {"2", noon + Duration(9), 1};
+  r.revoked[{std::string(40, '3')}] = {noon, "GET / answered 500", r.failures[0].evidence};
   r.drift = Drift{noon, 41, {"changed a", "added b"}};
   ASSERT_TRUE(write_record(layout, r));
   auto read = read_record(layout);
@@ -92,6 +99,8 @@ TEST_F(RecordsTest, AJournalComesBackWhole) {
   j.directories = {"/srv/files-2/uploads"};
   j.saved = {{Engine::mariadb, "tg_acme", "tg_acme_saved"}};
   j.failure = "update failed";
+  j.pages = {{"/", "Acme"}, {"/shop", ""}};
+  j.evidence = {{"wp core is-installed", false, 1, "no", Duration(3)}};
   j.grants = {"hotfix-1"};
   ASSERT_TRUE(write_journal(layout, j));
   auto read = read_journal(layout);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <random>
+#include <utility>
 
 #include "controller/secrets/credentials.h"
 
@@ -105,6 +106,10 @@ void Repositories::look(Entry& entry) {
         failed = refreshed.error();
       else
         moved |= *refreshed;
+      std::error_code unknown;
+      const auto written =
+          std::filesystem::last_write_time(entry.mirror->path() + "/packed-refs", unknown);
+      if (!failed && !unknown && std::exchange(entry.read_at, written) != written) moved = true;
     }
     if (!failed && (moved || mode_ == Mode::look_up)) {
       if (mode_ == Mode::look_up) {
@@ -170,6 +175,12 @@ Result<GitRepository> Repositories::open(const Site& site, const std::string& mi
   auto found = entry(site, mirrors);
   if (!found->mirror) return Error{ErrorKind::invalid, found->setup_problem};
   return found->mirror->open();
+}
+
+Result<Mirror> Repositories::mirror(const Site& site, const std::string& mirrors) {
+  auto found = entry(site, mirrors);
+  if (!found->mirror) return Error{ErrorKind::invalid, found->setup_problem};
+  return *found->mirror;
 }
 
 std::optional<bool> Repositories::has(const Site& site, const std::string& mirrors,

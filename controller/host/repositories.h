@@ -3,6 +3,7 @@
 // background. Asking never waits for the network.
 
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -53,6 +54,8 @@ class Repositories {
   void look_once(const Site& site, const std::string& mirrors);
   /// The mirror to read from; `transient` before it was fetched.
   Result<GitRepository> open(const Site& site, const std::string& mirrors);
+  /// To write to the repository as the site may.
+  Result<Mirror> mirror(const Site& site, const std::string& mirrors);
   /// Whether a commit is there; nothing when that cannot be told yet. Remembers what was there.
   std::optional<bool> has(const Site& site, const std::string& mirrors, const CommitId& commit);
   /// The first of `paths` under which the commit has tracked files; "" for none or unknown.
@@ -77,6 +80,8 @@ class Repositories {
     std::string setup_problem;  ///< Credentials that could not be read.
     std::set<std::string> sites;
     KnownRefs known;
+    std::filesystem::file_time_type
+        read_at{};  ///< Of the mirror's references: another process refreshes it too.
     std::set<std::string> present;  ///< Commits seen in the mirror.
     std::map<std::string, std::string> tracked;
     Timestamp due{};

@@ -52,6 +52,16 @@ TEST_F(RepositoriesTest, KnownNeverWaits) {
   EXPECT_FALSE(std::filesystem::exists(mirrors)) << "asking wrote something";
 }
 
+TEST_F(RepositoriesTest, SeesWhatAnotherProcessFetchedIntoTheSameMirror) {
+  const auto one = make(), other = make();
+  one->look_now(site, mirrors);
+  code.write("b", "b");
+  const CommitId second = code.commit("second");
+  other->look_now(site, mirrors);
+  one->look_now(site, mirrors);
+  EXPECT_EQ(one->known(site, mirrors).refs->at("refs/heads/main"), second);
+}
+
 TEST_F(RepositoriesTest, LooksNowAndKnowsEverythingThen) {
   const auto repositories = make();
   repositories->look_now(site, mirrors);

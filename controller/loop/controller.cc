@@ -28,6 +28,7 @@ Controller::Controller(std::vector<ManifestSource*> sources, Driver& driver, con
     : driver_(driver),
       clock_(clock),
       chronicle_(chronicle),
+      writer_(settings.writer),
       reconciler_(driver, clock, calendar, settings.cadence),
       queue_([this] { return draw(); }),
       jitter_(std::move(jitter)) {
@@ -214,15 +215,15 @@ void Controller::apply(Source& source, ManifestChanges changes) {
   const auto after = std::make_shared<const Fleet>(
       before->with(changes.changes, changes.revision, changes.author, source.source->name()));
   const auto changed = Fleet::changed(*before, *after);
+  const bool first = source.revision.empty();
   {
     std::lock_guard lock(mutex_);
     fleet_ = after;
+    source.revision = changes.revision;
     source.files = std::move(files);
     source.sites.insert(changed.begin(), changed.end());
     source.signature = std::move(changes.signature);
   }
-  const bool first = source.revision.empty();
-  source.revision = changes.revision;
   const bool all_were_read = all_read_;
   all_read_ = std::ranges::none_of(sources_, [](const Source& s) { return s.revision.empty(); });
   if (changes.rewritten) {
@@ -251,9 +252,11 @@ void Controller::look_at(const std::string& name) {
   const auto site = find(name);
   if (!site) return tell_without_site(name);
   const auto before = last_told(name);
-  Look look = reconciler_.reconcile(*site, chronicle_.retries(name), before ? &*before : nullptr);
+  const auto retries = chronicle_.retries(name);
+  Look look = reconciler_.reconcile(*site, retries, before ? &*before : nullptr);
   note_started(name, look);
   tell(look.status, look.plan, before);
+  take_back(*site, look, retries);
   const bool needs_a_person = std::ranges::any_of(
       look.refused, [](const auto& refused) { return refused.second.kind == ErrorKind::invalid; });
   if (look.problem && look.problem->kind == ErrorKind::invalid) {
@@ -267,6 +270,29 @@ void Controller::look_at(const std::string& name) {
   }
   queue_.forget(name);
   queue_.add_at(name, look.again, Lane::routine);
+}
+
+void Controller::take_back(const Site& site, const Look& look,
+                           const std::set<std::string>& retries) {
+  if (!writer_ || look.problem) return;
+  for (const Revert& revert : reverts_of(site, look.observed, clock_.now(), retries))
+    if (const auto place = place_of(site, revert.environment)) writer_->revert(revert, *place);
+}
+
+/// Nothing when other manifests came meanwhile: they are looked at anew.
+std::optional<DocumentPlace> Controller::place_of(const Site& site,
+                                                  const std::string& environment) const {
+  std::lock_guard lock(mutex_);
+  const auto now_is = fleet_->find(site.name);
+  const Environment *then = site.find(environment), *now = nullptr;
+  if (now_is && now_is->digest == site.digest) now = now_is->find(environment);
+  if (!now || now->digest != then->digest) return std::nullopt;
+  const std::string file = fleet_->file_of(site.name, environment);
+  for (const Source& source : sources_)
+    if (source.files.contains(file))
+      return DocumentPlace{source.source->name(), file.substr(prefix_of(source).size()),
+                           source.revision};
+  return std::nullopt;
 }
 
 void Controller::tell_how_it_ended(Timestamp deadline) {

@@ -20,6 +20,7 @@ struct LoopSettings {
   std::vector<SourceRole> roles;    ///< One for each source; empty: all are the platform team's.
   Cadence cadence;
   Fleet fleet{};  ///< What the first manifests are added to: an empty one.
+  ManifestWriter* writer = nullptr;  ///< Null: nothing is ever written into the sources.
 };
 
 class Controller {
@@ -73,6 +74,8 @@ class Controller {
   void poll(Source& source);
   void apply(Source& source, ManifestChanges changes);
   void look_at(const std::string& name);
+  void take_back(const Site& site, const Look& look, const std::set<std::string>& retries);
+  std::optional<DocumentPlace> place_of(const Site& site, const std::string& environment) const;
   void tell_without_site(const std::string& name);
   std::optional<SiteStatus> last_told(const std::string& name);
   void tell(SiteStatus status, const Plan& plan, const std::optional<SiteStatus>& before);
@@ -84,6 +87,7 @@ class Controller {
   Driver& driver_;
   const Clock& clock_;
   Chronicle& chronicle_;
+  ManifestWriter* const writer_;
   Reconciler reconciler_;
   Workqueue queue_;
 

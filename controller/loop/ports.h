@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "reconcilers/reconciler.h"
+#include "reconcilers/reverts.h"
 #include "schemas/fleet.h"
 #include "schemas/result.h"
 #include "schemas/signed_site.h"
@@ -30,6 +31,22 @@ class ManifestSource {
   /// Changes since `revision` ("": since ever); nothing when there are none. An unreadable or empty
   /// source is an error, never "everything is gone".
   virtual Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) = 0;
+};
+
+/// Where a document was read.
+struct DocumentPlace {
+  std::string source;    ///< The source's name.
+  std::string file;      ///< Relative to the source.
+  std::string revision;  ///< Of the source, where it says what was looked at.
+};
+
+/// Writes what the controller itself has to say into the manifests.
+class ManifestWriter {
+ public:
+  virtual ~ManifestWriter() = default;
+  /// Has this written, unless it was done or is under way; waits for nothing. Any thread. How it
+  /// ends is told as an event.
+  virtual void revert(const Revert& revert, const DocumentPlace& place) = 0;
 };
 
 /// Who is told what was seen. Failing to keep it is its own business.

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "controller/service/receivers.h"
 #include "schemas/checks.h"
 #include "schemas/fields.h"
 
@@ -123,6 +124,7 @@ void read_fields(const Fields& fields, const std::string& file, Configuration& o
     if (auto format = log.find("format"))
       if (auto word = format->one_of({"logfmt", "json"})) out.log_json = *word == "json";
   }
+  if (auto v = fields.find("notify")) out.notify = read_receivers(*v);
 }
 
 }  // namespace
@@ -146,8 +148,9 @@ ConfigurationFile parse_configuration(const std::string& file, const std::string
   if (!root.is_map()) return out;
   const Fields fields(
       root,
-      {"apiVersion", "kind", "sources", "secretsDirectory", "state", "workers", "resync", "log"},
-      {"listen", "notify"});
+      {"apiVersion", "kind", "sources", "secretsDirectory", "state", "workers", "resync", "log",
+       "notify"},
+      {"listen"});
   if (auto v = fields.need("apiVersion", "apiVersion: tidegate/v1")) v->one_of({"tidegate/v1"});
   if (auto v = fields.need("kind", "kind: Configuration")) v->one_of({"Configuration"});
   read_fields(fields, file, out.configuration);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "controller/notify/receiver.h"
 #include "schemas/fleet.h"
 #include "schemas/site.h"
 
@@ -26,6 +27,7 @@ struct Configuration {
   Duration resync = std::chrono::minutes(5);
   std::string log_level = "info";  ///< debug | info | warn | error
   bool log_json = false;
+  std::vector<Receiver> notify;
 };
 
 /// `file` is used in problems and as the base of relative paths.

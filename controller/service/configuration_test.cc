@@ -99,6 +99,58 @@ TEST(ConfigurationTest, BoundsASourceOfSiteTeams) {
             (SourceRole{"team-a", false, "", {"a-*"}, {"plain"}, {"hosts"}, true}));
 }
 
+TEST(ConfigurationTest, NamesReceivers) {
+  const auto file = parse_configuration("/etc/tidegate/tidegate.yaml", head + sources + R"(notify:
+  - {name: on-call, command: "/usr/local/bin/page --team 'web site'"}
+  - name: chat
+    webhook: "https://chat.example.org/hook?key=x"
+    secret: {secret: chat-key}
+    on: [failed, rolledBack]
+    sites: ["acme-*", shop]
+)");
+  for (const auto& problem : file.problems) ADD_FAILURE() << to_string(problem);
+  const auto& notify = file.configuration.notify;
+  ASSERT_EQ(notify.size(), 2U);
+  EXPECT_EQ(notify[0].name, "on-call");
+  EXPECT_EQ(notify[0].command,
+            (std::vector<std::string>{"/usr/local/bin/page", "--team", "web site"}));
+  EXPECT_EQ(notify[0].on.size(), 4U);
+  EXPECT_EQ(notify[0].sites, (std::vector<std::string>{"*"}));
+  EXPECT_EQ(notify[1].webhook, "https://chat.example.org/hook?key=x");
+  EXPECT_EQ(notify[1].secret, (SecretRef{"chat-key", SecretRef::Scope::platform}));
+  EXPECT_EQ(notify[1].on, (std::set{TransitionType::failed, TransitionType::rolled_back}));
+  EXPECT_EQ(notify[1].sites, (std::vector<std::string>{"acme-*", "shop"}));
+}
+
+TEST(ConfigurationTest, SaysWhatIsWrongWithAReceiver) {
+  const std::string notify = head + sources + "notify: ";
+  const std::string address =
+      "notify[0].webhook: is no address: write http or https, a host and a path, without user "
+      "name\n";
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"[{command: page}]", "4:10: notify[0].name: is missing: name: on-call\n"},
+      {"[{name: a}]", "4:10: notify[0]: needs one of command and webhook\n"},
+      {"[{name: a, command: page, webhook: \"http://h/\"}]",
+       "4:10: notify[0]: needs one of command and webhook\n"},
+      {"[{name: a, command: page, secret: {secret: s}}]",
+       "4:44: notify[0].secret: goes with webhook only: remove it\n"},
+      {"[{name: a, webhook: \"ftp://h/s3cr3t\"}]", "4:30: " + address},
+      {"[{name: a, webhook: \"https://u:s3cr3t@h/\"}]", "4:30: " + address},
+      {"[{name: a, webhook: \"https:///s3cr3t\"}]", "4:30: " + address},
+      {"[{name: a, command: page, on: [ok]}]",
+       "4:41: notify[0].on[0]: \"ok\" is not failed, rolledBack, held or normal\n"},
+      {"[{name: a, command: page, on: []}]",
+       "4:40: notify[0].on: is empty: leave it out for all, or write some of failed, rolledBack, "
+       "held, normal\n"},
+      {"[{name: a, command: page, sites: []}]",
+       "4:43: notify[0].sites: is empty: leave it out for all, or write patterns of names\n"},
+      {"[{name: a, command: page}, {name: a, command: page}]",
+       "4:37: notify[1]: \"a\" is the name of two receivers\n"},
+  };
+  for (const auto& [text, problem] : cases)
+    EXPECT_EQ(told(notify + text + "\n"), place + problem) << text;
+}
+
 TEST(ConfigurationTest, SaysWhatIsWrongAndWhere) {
   const std::string good = head + sources;
   const std::string fleet_and = "sources:\n  - {name: fleet, url: /srv/fleet.git}\n";

@@ -32,6 +32,7 @@ void History::log(const char* level, const std::string& message,
 }
 
 void History::told(const SiteStatus& status, const Plan&) {
+  if (watcher_.told) watcher_.told(status);
   if (!status.broken) return check(store_.put_status(status.name, site_json(status)));
   auto before = store_.status(status.name);
   check(store_.put_status(status.name,
@@ -52,6 +53,9 @@ void History::let_go(const std::string& site) {
   check(store_.remove_status(site));
   happened(
       {clock_.now(), site, "", "LetGo", "no manifest declares it any more; what is there stays"});
+  SiteStatus nothing;
+  nothing.name = site;
+  if (watcher_.told) watcher_.told(nothing);
 }
 
 std::optional<SiteStatus> History::last(const std::string& site) {

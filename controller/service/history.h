@@ -18,10 +18,11 @@ namespace tidegate {
 using LogLineWriter =
     std::function<void(const char* level, const std::string& message,
                        const std::vector<std::pair<std::string, std::string>>& facts)>;
-/// Who else wants to know how an operation goes on (a terminal). May be empty.
+/// Who else wants to know how an operation goes on (a terminal), or what a look saw. May be empty.
 struct OperationWatcher {
   std::function<void(const OperationRecord&)> changed;
   std::function<void(const OperationRecord&, const std::string& line)> line;
+  std::function<void(const SiteStatus&)> told{};  ///< A site that was let go has no environments.
 };
 
 class History : public Chronicle, public OperationLog, public RootMemory {

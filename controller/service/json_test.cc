@@ -186,7 +186,7 @@ TEST_F(PlanJsonTest, HasExactlyTheKeysOfTheContract) {
   EXPECT_EQ(json.at("converged"), false);
   EXPECT_EQ(
       json.at("ready"),
-      Json::parse(R"([{"site": "acme", "environment": "test", "because": "is new", "actions": [
+      Json::parse(R"([{"site": "acme", "environment": "test", "because": "is new", "release": null, "actions": [
       {"verb": "promote", "commit": "1111111111111111111111111111111111111111"},
       {"verb": "sync", "from": "live", "generation": 7, "parts": ["databases", "files"]}]}])"));
   EXPECT_EQ(

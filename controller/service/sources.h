@@ -25,6 +25,7 @@ class GitSource : public ManifestSource {
   Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override;
   /// The mirror as last refreshed.
   Result<Mirror> mirror() const;
+  const SourceSettings& settings() const { return settings_; }
 
  private:
   SignatureQuestion question(const Mirror& mirror, const CommitId& head) const;

@@ -71,7 +71,7 @@ TEST_F(StoreFileTest, AFileOfANewerProgramIsRefused) {
     ASSERT_TRUE((*newer)->script("PRAGMA user_version = 99"));
   }
   const std::string wanted = "state file \"" + path_ +
-                             "\" is of version 99, this program knows 1: run a newer Tidegate, or "
+                             "\" is of version 99, this program knows 2: run a newer Tidegate, or "
                              "move the file away; only history is lost";
   EXPECT_EQ(refusal(StoreMode::read_write), wanted);
   EXPECT_EQ(refusal(StoreMode::read_only), wanted);

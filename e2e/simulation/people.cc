@@ -37,7 +37,8 @@ std::string environment_text(const std::string& site, const std::string& name,
   std::string text = head("Environment", name) + ", site: " + site + "}\nspec:\n  code: {" +
                      e.code + "}\n  content: {" + e.content + "}\n  variables: {V: \"" +
                      e.variable +
-                     "\"}\n  onFailure: {rollback: " + (e.rollback ? "true" : "false") + "}\n";
+                     "\"}\n  onFailure: {rollback: " + (e.rollback ? "true" : "false") +
+                     ", revertManifest: " + (e.reverts ? "true" : "false") + "}\n";
   if (e.secret) text += "  secrets: {S: token}\n";
   if (!e.suspend.empty()) text += "  suspend: {" + e.suspend + "}\n";
   return text;
@@ -127,6 +128,9 @@ class Person {
         return "removed toggled";
       case 23:
         return revert();
+      case 24:
+        written.reverts = !written.reverts;
+        return "revertManifest of " + e;
       default:
         return go_back(e);
     }

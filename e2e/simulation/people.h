@@ -12,7 +12,7 @@ struct WrittenEnvironment {
   std::string code = "branch: main";     ///< Of `code: {…}`.
   std::string content = "source: keep";  ///< Of `content: {…}`.
   std::string variable = "1";
-  bool rollback = true, secret = false;
+  bool rollback = true, reverts = true, secret = false;
   std::string suspend;  ///< Of `suspend: {…}`; "" for none.
 };
 

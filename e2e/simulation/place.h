@@ -56,6 +56,7 @@ struct Place {
   bool launched = false, drifted = false, updated_since = false;
   std::string gone, took_over;
   std::map<CommitId, Proof> proven;
+  std::map<CommitId, Revocation> revoked;
   std::map<std::string, CommitId> grants_used;
   std::optional<CommitId> last_proven;
   std::map<CommitId, std::set<std::string>> ran_on;
@@ -67,6 +68,10 @@ struct Place {
   const Release& visible() const {
     return running && running->switched ? running->prepared : current;
   }
+  /// What it runs was healthy until it was verified again.
+  bool fails_again() const { return !current.healthy && revoked.contains(current.commit); }
+  void lose_proof(Timestamp now);
+  void prove(const Site& site, const std::string& environment, Timestamp now);
   /// The operation's release becomes the recorded one.
   void finish(bool healthy, Timestamp now);
   /// Back to the release before; the failure, if it is one, is recorded.

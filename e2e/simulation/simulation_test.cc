@@ -118,7 +118,7 @@ Faults all_faults() {
   f.site_fails = 60, f.host_fails = 80, f.undo_fails = 50;
   f.commits = 150, f.drift = 20, f.crash = 20, f.git = 15, f.code_git = 10, f.gone = 10,
   f.secret = 8;
-  f.retry = 20;
+  f.retry = 20, f.fails_again = 10;
   return f;
 }
 
@@ -202,7 +202,12 @@ TEST(SimulationTest, AnyHistoryIsSafeAndConvergesAndThenStaysQuiet) {
                            "held Frozen",
                            "held Forbidden",
                            "by a grant",
+                           "fails again",
+                           "passes again",
                            "unlaunch",
+                           "revert",
+                           "revert overtaken",
+                           "revert left alone",
                            "held Invalid"}) {
     EXPECT_GT(tally[what], 20) << what;
   }

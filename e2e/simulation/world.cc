@@ -63,6 +63,7 @@ void World::restart() {
   LoopSettings settings;
   settings.intervals = {poll_interval};
   settings.cadence = {15s, 30min};
+  settings.writer = this;
   controller = std::make_unique<Controller>(
       std::vector<ManifestSource*>{this}, *this, *this, *this, *this,
       [this] { return static_cast<double>(random.below(1000)) / 1000.0; }, settings);
@@ -127,6 +128,18 @@ void World::set_gone(const std::string& site, const std::string& e, bool gone) {
   note(site + "/" + e + (gone ? " is gone" : " is back"));
 }
 
+void World::verify_again(const std::string& site, const std::string& e) {
+  Place& there = place(site, e);
+  const auto manifest = known(site);
+  if (!manifest || !there.exists || there.running) return;
+  const bool fails = there.current.healthy;
+  if (!fails && !there.fails_again()) return;
+  fails ? there.lose_proof(time) : there.prove(*manifest, e, time);
+  ++tally[fails ? "fails again" : "passes again"];
+  note(site + "/" + e + (fails ? " fails its verification again" : " passes its verification"));
+  tell_end(site);
+}
+
 void World::mishap() {
   auto somewhere = [&]() -> std::pair<std::string, std::string> {
     auto site = estates.begin();
@@ -164,6 +177,8 @@ void World::mishap() {
     for (auto& [e, place] : there.places) {
       if (place.exists && strikes(faults.gone, !place.gone.empty()))
         set_gone(site, e, place.gone.empty());
+      const bool fails = place.fails_again();
+      if (strikes(faults.fails_again, fails) || (mended && fails)) verify_again(site, e);
     }
   }
   if (random.chance(faults.retry)) {
@@ -177,7 +192,7 @@ void World::mishap() {
 void World::heal() {
   note("everything outside is well again");
   faults = {};
-  calm = true;
+  calm = mended = true;
   git_reachable = true;
   for (auto& [site, estate] : estates) {
     estate.repository_reachable = true;

@@ -103,6 +103,7 @@ ObservedEnvironment World::observe_place(const Estate& estate, const Site& site,
   out.drifted = place.drifted;
   out.updated_since = place.updated_since;
   out.proven = place.proven;
+  out.revoked = place.revoked;
   out.last_proven = place.last_proven;
   out.ran_on = place.ran_on;
   for (const auto& [part, set] : current.content) {

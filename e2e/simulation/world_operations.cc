@@ -229,7 +229,11 @@ void World::fail(const std::string& site, const std::string& e, Place& place,
                  std::optional<bool> by_site, const std::string& why, bool of_content) {
   Running& running = *place.running;
   const std::string& digest = of_content ? running.step.content_digest : running.step.digest;
-  if (by_site) running.failure = Failure{digest, *by_site, why, time, 1};
+  if (by_site) {
+    running.failure = Failure{digest, *by_site, why, time, 1};
+    running.failure->after_switch = running.switched;
+    running.failure->operation = running.id;
+  }
   note(site + "/" + e + " " + running.id + " fails: " + why);
   ++tally[!by_site ? "held at the switch" : *by_site ? "failed by the site" : "failed by the host"];
   end_undo(site, e, place);
