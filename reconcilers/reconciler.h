@@ -3,6 +3,7 @@
 // has just observed.
 
 #include "reconcilers/driver.h"
+#include "reconcilers/limits.h"
 #include "reconcilers/plan.h"
 #include "reconcilers/status.h"
 
@@ -33,13 +34,18 @@ class Reconciler {
       : driver_(driver), clock_(clock), calendar_(calendar), cadence_(cadence) {}
 
   /// `retries`: environments whose quarantine a person lifted. `before`: the last status, for times
-  /// of transition. Changes the world only through Driver::start.
-  Look reconcile(const Site& site, const std::set<std::string>& retries, const SiteStatus* before);
+  /// of transition. Starts what `admission` lets in; changes the world only through Driver::start.
+  Look reconcile(const Site& site, const std::set<std::string>& retries, const SiteStatus* before,
+                 Admission& admission);
 
   /// The same without starting anything.
   Look look(const Site& site, const std::set<std::string>& retries, const SiteStatus* before);
 
  private:
+  void observe(const Site& site, const std::set<std::string>& retries, Look& look, Timestamp now);
+  void find_bug(const Site& site, Look& look, Timestamp now) const;
+  static void admit(const Site& site, Admission& admission, Look& look, Timestamp now);
+  void tell(const Site& site, const SiteStatus* before, Look& look, Timestamp now) const;
   void start(const Site& site, Look& look, Timestamp now);
   static void refuse(Look& look, const Step& step, Error error);
   static void next_look(Look& look, Timestamp at, const char* because);

@@ -11,6 +11,7 @@
 #include "controller/commands/options.h"
 #include "controller/commands/print.h"
 #include "controller/host/layout.h"
+#include "controller/loop/fleet_ledger.h"
 #include "controller/service/installation.h"
 
 namespace tidegate {
@@ -67,6 +68,7 @@ struct Progressing {
   std::shared_ptr<const Site> site;
   Look look;
   bool settled = false;
+  bool limited = false;  // A limit alone keeps it from going on.
   int refusals = 0;  // Looks in a row at which nothing runs and a step cannot start.
   std::optional<SiteStatus> before;
 };
@@ -98,13 +100,17 @@ class Apply {
 
   /// True when everything settled before the deadline.
   bool run() {
-    for (;;) {
-      bool all = true;
+    for (int quiet = 0;;) {
+      bool all = true, quiet_now = true;
       for (const auto& name : order_) {
-        look(sites_[name]);
-        all &= sites_[name].settled;
+        Progressing& p = sites_[name];
+        look(p);
+        all &= p.settled;
+        quiet_now &= p.settled || p.limited;
       }
-      if (all) return true;
+      // What a limit keeps back has to see all others at rest, and they may come after it.
+      quiet = quiet_now ? quiet + 1 : 0;
+      if (all || quiet > 1) return true;
       if (interrupted || std::chrono::steady_clock::now() > deadline_) return false;
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, 500ms, [&] { return changed_; });
@@ -135,7 +141,7 @@ class Apply {
   void look(Progressing& p) {
     if (p.settled) return;
     p.look = reconciler_.reconcile(*p.site, installation_.history->retries(p.site->name),
-                                   p.before ? &*p.before : nullptr);
+                                   p.before ? &*p.before : nullptr, ledger_);
     for (const Step& step : p.look.started)
       if (step.asked) installation_.history->retried(p.site->name, step.environment);
     tell(p, p.look);
@@ -156,7 +162,8 @@ class Apply {
     const bool hopeless = std::ranges::all_of(p.look.refused, [&](const auto& refused) {
       return refused.second.kind == ErrorKind::invalid || p.refusals >= refusals_max;
     });
-    p.settled = rests && hopeless && !backs_off(p);
+    p.limited = rests && p.look.refused.empty() && is_limited(p.look.plan);
+    p.settled = rests && hopeless && !backs_off(p) && !p.limited;
     // What is wrong with one step ends none of the others.
     if (p.look.problem || !p.look.bug.empty()) p.settled = !any_of_site(ours, p.site->name);
     if (p.settled && !p.look.problem && !p.look.refused.empty())
@@ -173,6 +180,11 @@ class Apply {
     const auto next = environments.lower_bound(site + "/");
     return next != environments.end() && next->starts_with(site + "/");
   }
+  static bool is_limited(const Plan& plan) {
+    return std::ranges::any_of(plan.held, [](const Hold& h) {
+      return h.reason == "LimitReached" && !h.opens_at;  // Room comes when an operation ends.
+    });
+  }
   /// A failure of an earlier run is worth waiting for; one of this run is what the caller hears of.
   bool backs_off(const Progressing& p) const {
     if (!installation_.history->failed().empty()) return false;
@@ -184,6 +196,7 @@ class Apply {
   Installation& installation_;
   Progress& progress_;
   Reconciler reconciler_;
+  FleetLedger ledger_{[](const std::string&) {}};  // All are looked at again and again.
   const std::chrono::steady_clock::time_point deadline_;
   std::vector<std::string> order_;
   std::map<std::string, Progressing> sites_;

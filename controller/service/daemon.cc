@@ -113,6 +113,7 @@ std::shared_ptr<Loop> Daemon::make_loop() {
   auto out = std::make_shared<Loop>();
   LoopSettings settings;
   settings.fleet = Fleet(known_zone);
+  settings.wipes = installation_->history->wipes_since(installation_->clock.now() - 1h);
   resync_ = configuration_.resync;
   settings.cadence.resync = configuration_.resync;
   std::vector<ManifestSource*> sources;
