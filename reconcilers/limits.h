@@ -1,7 +1,6 @@
 #pragma once
-// The rules of policies that one site alone cannot answer: how much may happen at once, and how
-// many sites one manifest commit may strike. The loop, which sees all sites, asks them of a step
-// before it starts; they are not asked again before the switch.
+// The rules of policies that one site alone cannot answer: how much may happen at once. Asked of a
+// step before it starts by who sees all sites, and not again before its switch.
 
 #include <map>
 #include <set>
@@ -12,35 +11,39 @@
 
 namespace tidegate {
 
-/// A manifest commit that struck at least one site.
-struct Strike {
-  std::set<std::string> sites;  ///< That it removes, wipes or moves.
-  bool acknowledged = false;    ///< By a later commit of the platform team.
-  bool operator==(const Strike&) const = default;
-};
+/// Where an operation counts: "fleet", "driver NAME", "site NAME".
+using Places = std::set<std::string>;
+Places places_of(const Site& site, const std::string& environment);
 
-/// What is the case in the whole fleet now, counted by whoever sees all of it.
+/// What is the case in the whole fleet now, counted by who sees all of it.
 struct FleetFacts {
-  int operations = 0;                    ///< That run, recoveries apart.
-  std::map<std::string, int> by_driver;  ///< By the Driver document's name.
-  std::map<std::string, int> by_site;
-  std::map<std::string, std::vector<Timestamp>> wipes;  ///< Starts of late, by site.
-  /// By manifest revision, as long as what it asks for is not done and not taken back: a later
-  /// commit to the same sites does not let them out.
-  std::map<std::string, Strike> strikes;
+  std::map<std::string, int> running;                   ///< Operations by place, recoveries apart.
+  std::map<std::string, std::vector<Timestamp>> wipes;  ///< Starts of the last hour, by site.
 };
 
-/// What `limits` and `blastRadius` say about a step. A limit on operations opens when one of them
-/// ends, which no clock knows.
-std::vector<Verdict> judge_limits(const Site& site, const Step& step, const FleetFacts& fleet,
-                                  Timestamp now);
+struct LimitsSaid {
+  std::vector<Verdict> verdicts;
+  Places full;  ///< Where no operation fits any more.
+};
+/// What `limits` say about a step. A limit on operations opens when one of them ends, which no
+/// clock knows.
+LimitsSaid judge_limits(const Site& site, const Step& step, const FleetFacts& fleet, Timestamp now);
 
-/// Counts a step that was started, so that the next one asked about meets it.
+/// Whether limits count a step: recovering and recording a launch are nobody's to hold.
+bool counts(const Step& step);
+/// Counts a step that was let in, so that the next one asked about meets it.
 void note_start(FleetFacts& fleet, const Site& site, const Step& step, Timestamp now);
 
-/// Whether a change of a site's manifests removes it or an environment of it, asks for a wipe, or
-/// moves it: to another repository, another driver's root, or another authority. Null: no such
-/// site.
-bool strikes(const Site* before, const Site* after);
+/// Who sees what runs in the whole fleet, and lets steps in.
+class Admission {
+ public:
+  virtual ~Admission() = default;
+  /// What limits say to each of the steps that a site is ready for, as it was just observed. A step
+  /// that none of them holds counts as running from then on, until the site is observed again. To
+  /// be told of every look, steps or none. Any thread.
+  virtual std::vector<std::vector<Verdict>> admit(const Site& site, const ObservedSite& observed,
+                                                  const std::vector<Step>& steps,
+                                                  Timestamp now) = 0;
+};
 
 }  // namespace tidegate

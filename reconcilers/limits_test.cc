@@ -24,7 +24,7 @@ class LimitsTest : public GovernedSite {
     return s;
   }
   std::string limited(std::vector<Action> actions) const {
-    return text_of(judge_limits(site, step(std::move(actions)), fleet, now));
+    return text_of(judge_limits(site, step(std::move(actions)), fleet, now).verdicts);
   }
   FleetFacts fleet;
 };
@@ -37,19 +37,22 @@ TEST_F(LimitsTest, SoManyOperationsRunAtOnce) {
   rule("calm", limits);
   EXPECT_EQ(limited({Promote{c2}}),
             "gold/calm allows: at most 2 operations at once by driver \"hosts\"; 0 run\n"
-            "gold/calm allows: at most 1 operations at once on acme; 0 run\n"
+            "gold/calm allows: at most 1 operation at once on acme; 0 run\n"
             "gold/calm allows: at most 3 operations at once in the fleet; 0 run\n");
   note_start(fleet, site, step({Promote{c2}}), now);
-  EXPECT_EQ(strictest(judge_limits(site, step({Promote{c2}}), fleet, now))->message,
-            "gold/calm: at most 1 operations at once on acme; 1 run");
-  fleet.by_site.clear();
+  EXPECT_EQ(strictest(judge_limits(site, step({Promote{c2}}), fleet, now).verdicts)->message,
+            "gold/calm: at most 1 operation at once on acme; 1 runs");
+  fleet.running.erase("site acme");
   note_start(fleet, site, step({Promote{c2}}), now);
-  fleet.by_site.clear();
-  EXPECT_EQ(strictest(judge_limits(site, step({Promote{c2}}), fleet, now))->message,
+  fleet.running.erase("site acme");
+  EXPECT_EQ(strictest(judge_limits(site, step({Promote{c2}}), fleet, now).verdicts)->message,
             "gold/calm: at most 2 operations at once by driver \"hosts\"; 2 run");
-  fleet.by_driver.clear();
-  ++fleet.operations;
-  EXPECT_EQ(strictest(judge_limits(site, step({Promote{c2}}), fleet, now))->reason, "LimitReached");
+  fleet.running.erase("driver hosts");
+  ++fleet.running["fleet"];
+  const LimitsSaid said = judge_limits(site, step({Promote{c2}}), fleet, now);
+  EXPECT_EQ(strictest(said.verdicts)->message,
+            "gold/calm: at most 3 operations at once in the fleet; 3 run");
+  EXPECT_EQ(said.full, Places{"fleet"});
 }
 
 TEST_F(LimitsTest, NothingHoldsBackARecoveryOrALaunch) {
@@ -59,7 +62,7 @@ TEST_F(LimitsTest, NothingHoldsBackARecoveryOrALaunch) {
   EXPECT_EQ(limited({Recover{"op1"}}), "");
   EXPECT_EQ(limited({Launch{}}), "");
   note_start(fleet, site, step({Recover{"op1"}}), now);
-  EXPECT_EQ(fleet.operations, 0);
+  EXPECT_TRUE(fleet.running.empty());
 }
 
 TEST_F(LimitsTest, WipesOfAnHourOpenAgainOneByOne) {
@@ -82,49 +85,6 @@ TEST_F(LimitsTest, WipesOfAnHourOpenAgainOneByOne) {
   now = noon + 20min;
   EXPECT_EQ(limited({Wipe{Part::files, 4}}),
             "gold/few allows: at most 2 wipes of acme an hour; 1 were started\n");
-}
-
-TEST_F(LimitsTest, ACommitThatStrikesTooManySitesIsHeldUntilItIsAcknowledged) {
-  rule("steps", BlastRadiusRule{2});
-  EXPECT_EQ(limited({Promote{c2}}), "");
-  fleet.strikes["abcdef0123"] = {{"acme", "b"}, false};
-  EXPECT_EQ(limited({Promote{c2}}),
-            "gold/steps allows: manifest commit abcdef0 removes, wipes or moves 2 sites\n");
-  fleet.strikes["abcdef0123"].sites.insert("c");
-  EXPECT_EQ(limited({Promote{c2}}),
-            "gold/steps BlastRadius: manifest commit abcdef0 removes, wipes or moves 3 sites, more "
-            "than 2: a commit of the platform team has to acknowledge it\n");
-  fleet.strikes["abcdef0123"].acknowledged = true;
-  EXPECT_EQ(limited({Promote{c2}}),
-            "gold/steps allows: manifest commit abcdef0 removes, wipes or moves 3 sites, which was "
-            "acknowledged\n");
-  fleet.strikes["abcdef0123"] = {{"b", "c", "d"}, false};
-  EXPECT_EQ(limited({Promote{c2}}), "") << "others are struck";
-}
-
-TEST_F(LimitsTest, RemovingWipingAndMovingAreStrikes) {
-  const Site before = site;
-  auto struck = [&](auto change) {
-    Site after = before;
-    change(after);
-    return strikes(&before, &after);
-  };
-  EXPECT_FALSE(strikes(nullptr, &before));
-  EXPECT_TRUE(strikes(&before, nullptr));
-  EXPECT_FALSE(struck([](Site&) {}));
-  EXPECT_FALSE(struck([](Site& s) { s.environments["dev"].code = c2; }));
-  EXPECT_FALSE(struck([](Site& s) { s.environments["dev"].content = {from_live, 1, {}, {}, {}}; }));
-  EXPECT_TRUE(struck([](Site& s) {
-    s.environments["dev"].content = {ContentSource::empty(), 1, true, true, {}};
-  }));
-  EXPECT_TRUE(struck([](Site& s) { s.environments.erase("dev"); }));
-  EXPECT_TRUE(struck([](Site& s) { s.stages = {"dev", "live", "test"}; }));
-  EXPECT_TRUE(struck([](Site& s) { s.repository.url = "other.git"; }));
-  EXPECT_TRUE(struck([](Site& s) {
-    auto driver = std::make_shared<HostDriverSpec>();
-    driver->root = "/elsewhere";
-    s.environments["dev"].driver = driver;
-  }));
 }
 
 }  // namespace

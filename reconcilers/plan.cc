@@ -24,6 +24,7 @@ Plan make_plan(const Site& site, const ObservedSite& observed, const Calendar& c
 Plan Planner::run() && {
   claim_what_runs();
   if (!site_.invalid.empty()) hold({"", "Invalid", site_.invalid, {}});
+  if (!site_.withheld.empty()) hold({"", "BlastRadius", site_.withheld, {}});
   recover_interrupted();
   if (authority_moved()) return std::move(plan_);
   launch();

@@ -98,6 +98,7 @@ void site_conditions(SiteStatus& status, const Site& site, const ObservedSite& o
     status.conditions.push_back({"Ready", "False", reason, message, {}});
   };
   if (!site.invalid.empty()) add("Invalid", site.invalid);
+  if (!site.withheld.empty()) add("BlastRadius", site.withheld);
   if (!problem.empty()) add("ObserveFailed", problem);
   if (!observed.repository_problem.empty() && !observed.repository_pending)
     add(root_is_gone(observed) ? "RootGone" : "RepositoryUnreachable", observed.repository_problem);

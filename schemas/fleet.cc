@@ -130,6 +130,24 @@ std::set<std::string> Fleet::named_sites() const {
   return names;
 }
 
+std::vector<std::string> Fleet::files_of(const std::string& site) const {
+  const auto entry = state_->entries.find(site);
+  return entry ? entry->files : std::vector<std::string>();
+}
+
+std::set<std::string> Fleet::acknowledged_commits() const {
+  std::set<std::string> commits;
+  for (const auto& [key, entry] : state_->rulebook.entries) {
+    if (!entry->policy) continue;
+    for (const Rule& rule : entry->policy->rules) {
+      const auto* radius = std::get_if<BlastRadiusRule>(&rule.spec);
+      if (!radius) continue;
+      for (const CommitId& commit : radius->acknowledge) commits.insert(commit.hex);
+    }
+  }
+  return commits;
+}
+
 const std::string& Fleet::revision() const { return state_->revision; }
 
 std::string Fleet::file_of(const std::string& site, const std::string& environment) const {

@@ -93,6 +93,12 @@ class Fleet {
   /// Names of all sites that documents speak of, good or broken.
   std::set<std::string> named_sites() const;
 
+  /// Of documents that say something of this site, its class and its drivers, now or until the last
+  /// change of it; sorted.
+  std::vector<std::string> files_of(const std::string& site) const;
+  /// Manifest commits that policies acknowledge, whatever they strike; 40 hex digits each.
+  std::set<std::string> acknowledged_commits() const;
+
   const std::string& revision() const;  ///< "" before the first commit.
   /// The file that holds the document of that environment; "" for none.
   std::string file_of(const std::string& site, const std::string& environment) const;

@@ -76,9 +76,11 @@ struct LimitsRule {
   std::optional<int> wipes_per_hour;                  ///< Of one site.
   bool operator==(const LimitsRule&) const = default;
 };
-/// A manifest commit that removes, wipes or moves more sites is held as a whole.
+/// Sites that a manifest commit removes, wipes or moves keep what they were when it does so to more
+/// than that, unless it is acknowledged.
 struct BlastRadiusRule {
   int max_sites = 0;
+  std::vector<CommitId> acknowledge{};
   bool operator==(const BlastRadiusRule&) const = default;
 };
 /// A field of the effective Environment document (as `validate --effective` prints it), by JSON

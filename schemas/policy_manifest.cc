@@ -177,9 +177,16 @@ LimitsRule read_limits(const Value& value) {
 }
 
 BlastRadiusRule read_blast_radius(const Value& value) {
-  const Fields fields(value, {"maxSites"});
+  const Fields fields(value, {"maxSites", "acknowledge"});
   fields.need("maxSites", "write how many sites one commit may empty or move");
-  return {read_count(fields, "maxSites", 0, sites_max).value_or(0)};
+  BlastRadiusRule rule{read_count(fields, "maxSites", 0, sites_max).value_or(0), {}};
+  const auto acknowledge = fields.find("acknowledge");
+  const auto commits = acknowledge ? acknowledge->items() : std::nullopt;
+  if (commits && commits->size() > texts_max)
+    acknowledge->wrong("has more than " + std::to_string(texts_max) + " items: remove some");
+  for (const Value& commit : commits ? *commits : std::vector<Value>{})
+    rule.acknowledge.push_back(read_commit(commit).value_or(CommitId{}));
+  return rule;
 }
 
 std::string wrong_scalar(const std::string& text) { return text.empty() ? "" : wrong_line(text); }

@@ -12,6 +12,7 @@
 #include "controller/commands/options.h"
 #include "controller/commands/print.h"
 #include "controller/host/layout.h"
+#include "controller/loop/fleet_ledger.h"
 #include "controller/service/installation.h"
 #include "controller/service/saved_plan.h"
 
@@ -69,6 +70,7 @@ struct Progressing {
   std::shared_ptr<const Site> site;
   Look look;
   bool settled = false;
+  bool limited = false;          // A limit alone keeps it from going on.
   int refusals = 0;              // Looks in a row at which nothing runs and a step cannot start.
   std::vector<Basis> saved;      // Of a saved plan; what it does not show is left.
   std::set<std::string> left{};  // "test: promote 1111111".
@@ -127,13 +129,17 @@ class Apply {
 
   /// True when everything settled before the deadline.
   bool run() {
-    for (;;) {
-      bool all = true;
+    for (int quiet = 0;;) {
+      bool all = true, quiet_now = true;
       for (const auto& name : order_) {
-        look(sites_[name]);
-        all &= sites_[name].settled;
+        Progressing& p = sites_[name];
+        look(p);
+        all &= p.settled;
+        quiet_now &= p.settled || p.limited;
       }
-      if (all) return true;
+      // What a limit keeps back has to see all others at rest, and they may come after it.
+      quiet = quiet_now ? quiet + 1 : 0;
+      if (all || quiet > 1) return true;
       if (interrupted || std::chrono::steady_clock::now() > deadline_) return false;
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, 500ms, [&] { return changed_; });
@@ -163,9 +169,10 @@ class Apply {
  private:
   void look(Progressing& p) {
     if (p.settled) return;
-    p.look = reconciler_.look(*p.site, retries(p), p.before ? &*p.before : nullptr);
+    const auto shown = [&](const Step& step) { return !saved_ || is_shown(p, step); };
+    p.look = reconciler_.reconcile(*p.site, retries(p), p.before ? &*p.before : nullptr, ledger_,
+                                   shown);
     if (saved_) leave_what_is_not_shown(p);
-    reconciler_.act(*p.site, p.look);
     for (const Step& step : p.look.started)
       if (step.asked) installation_.history->retried(p.site->name, step.environment);
     tell(p, p.look);
@@ -186,7 +193,8 @@ class Apply {
     const bool hopeless = std::ranges::all_of(p.look.refused, [&](const auto& refused) {
       return refused.second.kind == ErrorKind::invalid || p.refusals >= refusals_max;
     });
-    p.settled = rests && hopeless && !backs_off(p);
+    p.limited = rests && p.look.refused.empty() && is_limited(p.look.plan);
+    p.settled = rests && hopeless && !backs_off(p) && !p.limited;
     // What is wrong with one step ends none of the others.
     if (p.look.problem || !p.look.bug.empty()) p.settled = !any_of_site(ours, p.site->name);
     if (p.settled && !p.look.problem && !p.look.refused.empty())
@@ -196,14 +204,17 @@ class Apply {
   std::set<std::string> retries(const Progressing& p) const {
     return saved_ ? std::set<std::string>{} : installation_.history->retries(p.site->name);
   }
+  static bool is_shown(const Progressing& p, const Step& step) {
+    return std::ranges::any_of(p.saved, [&](const Basis& b) {
+      return b.environment == step.environment && shows(b, step);
+    });
+  }
   static void leave_what_is_not_shown(Progressing& p) {
     p.left.clear();
     std::erase_if(p.look.plan.ready, [&](const Step& step) {
-      const bool shown = std::ranges::any_of(p.saved, [&](const Basis& b) {
-        return b.environment == step.environment && shows(b, step);
-      });
-      if (!shown) p.left.insert(step.environment + ": " + describe(step.actions));
-      return !shown;
+      if (is_shown(p, step)) return false;
+      p.left.insert(step.environment + ": " + describe(step.actions));
+      return true;
     });
     const auto others = [&](const auto& told) { return !p.speaks_of(told.environment); };
     std::erase_if(p.look.plan.waiting, others);
@@ -220,6 +231,11 @@ class Apply {
     const auto next = environments.lower_bound(site + "/");
     return next != environments.end() && next->starts_with(site + "/");
   }
+  static bool is_limited(const Plan& plan) {
+    return std::ranges::any_of(plan.held, [](const Hold& h) {
+      return h.reason == "LimitReached" && !h.opens_at;  // Room comes when an operation ends.
+    });
+  }
   /// A failure of an earlier run is worth waiting for; one of this run is what the caller hears of.
   bool backs_off(const Progressing& p) const {
     if (!installation_.history->failed().empty()) return false;
@@ -232,6 +248,7 @@ class Apply {
   Progress& progress_;
   const SavedPlan* const saved_;
   Reconciler reconciler_;
+  FleetLedger ledger_{[](const std::string&) {}};  // All are looked at again and again.
   const std::chrono::steady_clock::time_point deadline_;
   std::vector<std::string> order_;
   std::map<std::string, Progressing> sites_;

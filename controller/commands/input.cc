@@ -64,6 +64,21 @@ Result<std::string> secrets_directory(const Options& options) {
 
 namespace {
 
+/// As the loop does: files of several sources are told apart by their source's name.
+std::string prefix_of(const SourceSettings& source, std::size_t sources) {
+  return sources > 1 ? source.name + "/" : "";
+}
+
+std::vector<SourceRole> roles_of(const std::vector<SourceSettings>& sources) {
+  std::vector<SourceRole> roles;
+  for (const auto& source : sources) {
+    roles.push_back(source.role);
+    roles.back().name = source.name;
+    roles.back().prefix = prefix_of(source, sources.size());
+  }
+  return roles;
+}
+
 /// Everything that --manifests or the configuration's sources hold.
 Result<Fleet> read_fleet(const Options& options) {
   auto secrets = secrets_directory(options);
@@ -83,16 +98,16 @@ Result<Fleet> read_fleet(const Options& options) {
   if (!*configuration)
     return Error{ErrorKind::invalid,
                  "say which manifests: --manifests DIR or URL@REF, or --config FILE"};
-  Fleet fleet(known_zone);
+  const auto& sources = (*configuration)->sources;
+  Fleet fleet = Fleet(known_zone).with_sources(roles_of(sources));
   std::vector<SignatureQuestion> questions;
-  for (const auto& source : (*configuration)->sources) {
+  for (const auto& source : sources) {
     auto changes = GitSource(source, Secrets(*secrets), mirrors.path()).changed_since("");
     if (!changes) return std::move(changes.error()).within("source " + source.name);
     questions.push_back((*changes)->signature);
-    if ((*configuration)->sources.size() > 1) {
-      for (auto& change : (*changes)->changes) change.path = source.name + "/" + change.path;
-    }
-    fleet = fleet.with((*changes)->changes, (*changes)->revision, (*changes)->author);
+    for (auto& change : (*changes)->changes)
+      change.path = prefix_of(source, sources.size()) + change.path;
+    fleet = fleet.with((*changes)->changes, (*changes)->revision, (*changes)->author, source.name);
   }
   return fleet.with_signatures(first_answer(std::move(questions)));
 }

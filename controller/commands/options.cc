@@ -255,7 +255,9 @@ class Parser {
     logs->add_flag("--follow", o_.follow, "go on while it runs");
   }
   void asking() {
-    auto* wait = command("wait", "until a site or environment has converged",
+    auto* wait = command("wait",
+                         "until a site or environment has converged; ends with 3 where only holds "
+                         "are left, with 4 at the timeout",
                          "  tidegate wait acme --timeout 10m && echo it is live");
     target(wait, false, true);
     state(wait);

@@ -201,7 +201,8 @@ Result<std::map<std::string, CommitId>> Mirror::look_up() const {
 
 Result<bool> Mirror::refresh() {
   std::error_code failure;
-  if (std::filesystem::create_directories(directory_, failure))
+  // Its parent too would mean writing where a file system is not mounted by now.
+  if (std::filesystem::create_directory(directory_, failure))
     std::filesystem::permissions(directory_, std::filesystem::perms::owner_all, failure);
   if (failure)
     return Error{ErrorKind::transient,

@@ -32,10 +32,10 @@ struct Credentials {
 /// turns, reading never waits.
 class Mirror {
  public:
-  /// `directory` holds all mirrors and is made when missing. `url`: http, https, ssh, file, or an
-  /// absolute path; anything else is refused by the first call. `deadline` is for one whole
-  /// transfer. `program` answers to `git-transfer` by calling transfer_main
-  /// (controller/git/transfer.h).
+  /// `directory` holds all mirrors and is made when missing, in a parent that is there. `url`:
+  /// http, https, ssh, file, or an absolute path; anything else is refused by the first call.
+  /// `deadline` is for one whole transfer. `program` answers to `git-transfer` by calling
+  /// transfer_main (controller/git/transfer.h).
   Mirror(std::string directory, std::string url, Credentials credentials, Duration deadline,
          std::string program = "/proc/self/exe");
 

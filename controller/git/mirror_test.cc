@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <fstream>
+
 #include "controller/git/test_repository.h"
+#include "controller/git/transfer_protocol.h"
 #include "controller/git/writer.h"
 
 namespace tidegate {
@@ -19,6 +23,16 @@ class MirrorTest : public testing::Test {
   }
   static std::string error_of(const auto& result) {
     return result ? "no error" : result.error().message;
+  }
+  /// What Mirror starts to refresh itself, started as it does; gives its exit code.
+  int transfer_into(const std::string& path) const {
+    TransferRequest request{.action = TransferRequest::Action::refresh};
+    request.url = tree.path();
+    request.mirror = path;
+    const std::string file = directory / "request";
+    std::ofstream(file) << *encode(request);
+    const std::string self = std::filesystem::canonical("/proc/self/exe");
+    return std::system(("'" + self + "' git-transfer < '" + file + "' > /dev/null").c_str());
   }
   std::string in() const { return "git repository \"" + tree.path() + "\": "; }
 
@@ -136,6 +150,22 @@ TEST_F(MirrorTest, KeepsEachCredentialsMirrorApart) {
   EXPECT_EQ(other.path().find("u"
                               "p"),
             std::string::npos);
+}
+
+TEST_F(MirrorTest, MakesNothingWhereTheDirectoryThatHoldsItIsGone) {
+  tree.commit("first");
+  const std::string root = directory / "root";
+  std::filesystem::create_directories(root + "/.tidegate");
+  Mirror below(root + "/.tidegate/mirrors", tree.path(), {}, seconds(60));
+  ASSERT_TRUE(below.refresh());
+  std::filesystem::rename(root, root + ".away");
+  std::filesystem::create_directory(root);  // As under a file system that is not mounted by now.
+  EXPECT_EQ(error_of(below.refresh()),
+            "make directory \"" + root + "/.tidegate/mirrors\": No such file or directory");
+  EXPECT_TRUE(std::filesystem::is_empty(root));
+  // It may go while the transfer is being started, too.
+  EXPECT_EQ(transfer_into(root + "/.tidegate/mirrors/acme"), 0);
+  EXPECT_TRUE(std::filesystem::is_empty(root));
 }
 
 TEST_F(MirrorTest, ClearsAwayWhatAKilledTransferLeft) {

@@ -69,7 +69,7 @@ Result<GitHandle<git_repository>> open_mirror(const std::string& path) {
   GitHandle<git_repository> repository;
   if (git_repository_open_bare(repository.out(), path.c_str()) == 0) return repository;
   git_repository_init_options options = GIT_REPOSITORY_INIT_OPTIONS_INIT;
-  options.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
+  options.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKDIR;
   options.mode = 0700;
   options.initial_head = "main";
   if (git_repository_init_ext(repository.out(), path.c_str(), &options) < 0)

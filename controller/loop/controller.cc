@@ -31,11 +31,13 @@ Controller::Controller(std::vector<ManifestSource*> sources, Driver& driver, con
       writer_(settings.writer),
       reconciler_(driver, clock, calendar, settings.cadence),
       queue_([this] { return draw(); }),
+      ledger_([this](const std::string& site) { queue_.add(site, Lane::changed); }),
       jitter_(std::move(jitter)) {
   for (std::size_t i = 0; i < sources.size(); ++i) {
     sources_.push_back(
         {sources[i], settings.intervals[i], {}, {}, {}, {}, {}, {}, clock.now(), false});
   }
+  ledger_.note_wipes(settings.wipes);
   roles_ = std::move(settings.roles);
   roles_.resize(sources_.size());
   for (std::size_t i = 0; i < sources_.size(); ++i) {
@@ -74,6 +76,7 @@ Timestamp Controller::next_due() const {
 }
 
 void Controller::take_over(const Controller& old) {
+  ledger_.take_over(old.ledger_);
   std::scoped_lock both(mutex_, old.mutex_);
   std::vector<FileChange> left;  // Of sources that are not named any more.
   std::vector<SourceRole> roles = roles_;
@@ -91,6 +94,7 @@ void Controller::take_over(const Controller& old) {
   }
   fleet_ = std::make_shared<const Fleet>(
       old.fleet_->with(left, old.fleet_->revision(), "").with_sources(std::move(roles)));
+  withheld_ = old.withheld_;
   statuses_ = old.statuses_;
   for (const auto& [name, site] : fleet_->sites()) queue_.add(name, Lane::routine);
   for (const auto& [name, status] : statuses_) queue_.add(name, Lane::routine);  // Or let go.
@@ -113,7 +117,7 @@ std::shared_ptr<const Site> Controller::find(const std::string& site) const {
   std::shared_ptr<const Site> found;
   {
     std::lock_guard lock(mutex_);
-    found = fleet_->find(site);
+    found = in_force(*fleet_, withheld_, site);
     if (!found || !found->governance || !asks_for_signed_manifests(*found->governance))
       return found;
     for (const Source& source : sources_)
@@ -144,6 +148,7 @@ Controller::Source* Controller::due_source(Timestamp now) {
 }
 
 void Controller::poll(Source& source) {
+  if (source.revision.empty()) begin(source);
   auto changes = source.source->changed_since(source.revision);
   note_problem(source, changes ? "" : changes.error().message);
   if (changes && *changes) apply(source, std::move(**changes));
@@ -153,6 +158,17 @@ void Controller::poll(Source& source) {
       clock_.now() + Duration(static_cast<Duration::rep>(
                          static_cast<double>(source.interval.count()) * (0.9 + 0.2 * jitter)));
   source.busy = false;
+}
+
+/// What a commit strikes is known only beside what was in force before it, by an earlier process
+/// too.
+void Controller::begin(Source& source) {
+  const std::string revision = chronicle_.in_force(source.source->name());
+  if (revision.empty()) return;
+  auto changes = source.source->as_of(revision);
+  if (changes) return apply(source, std::move(*changes));
+  chronicle_.log("warn", "what was in force last is not there any more; the source is read anew",
+                 {{"source", source.source->name()}, {"problem", changes.error().message}});
 }
 
 void Controller::note_problem(Source& source, const std::string& problem) {
@@ -214,7 +230,8 @@ void Controller::apply(Source& source, ManifestChanges changes) {
   const auto before = fleet();
   const auto after = std::make_shared<const Fleet>(
       before->with(changes.changes, changes.revision, changes.author, source.source->name()));
-  const auto changed = Fleet::changed(*before, *after);
+  auto changed = Fleet::changed(*before, *after);
+  changed.merge(bound(*before, *after, changes));
   const bool first = source.revision.empty();
   {
     std::lock_guard lock(mutex_);
@@ -226,6 +243,7 @@ void Controller::apply(Source& source, ManifestChanges changes) {
   }
   const bool all_were_read = all_read_;
   all_read_ = std::ranges::none_of(sources_, [](const Source& s) { return s.revision.empty(); });
+  note_in_force();
   if (changes.rewritten) {
     chronicle_.happened(
         {clock_.now(), "", "", "SourceRewritten",
@@ -246,6 +264,31 @@ void Controller::apply(Source& source, ManifestChanges changes) {
   for (const auto& site : after->named_sites()) queue_.add(site, Lane::routine);
 }
 
+/// Sites of which something else is in force by this than their manifests say, or is no more.
+std::set<std::string> Controller::bound(const Fleet& before, const Fleet& after,
+                                        const ManifestChanges& changes) {
+  auto withheld = withhold(before, withheld_, after, changes.changes, changes.revision);
+  std::set<std::string> names;
+  for (const WithheldSites* sites : {&withheld_, &withheld})
+    for (const auto& [name, kept] : *sites) names.insert(name);
+  for (const auto& [name, kept] : withheld) {
+    if (withheld_.contains(name)) continue;
+    chronicle_.log("warn", "a manifest commit strikes too many sites",
+                   {{"site", name}, {"problem", kept.site->withheld}});
+  }
+  std::lock_guard lock(mutex_);
+  withheld_ = std::move(withheld);
+  return names;
+}
+
+/// Nothing is, as a whole, while a site is withheld: an earlier revision is what the next process
+/// has to judge by.
+void Controller::note_in_force() {
+  if (!withheld_.empty()) return;
+  for (const Source& source : sources_)
+    if (!source.revision.empty()) chronicle_.now_in_force(source.source->name(), source.revision);
+}
+
 // ---- looks ----
 
 void Controller::look_at(const std::string& name) {
@@ -253,7 +296,7 @@ void Controller::look_at(const std::string& name) {
   if (!site) return tell_without_site(name);
   const auto before = last_told(name);
   const auto retries = chronicle_.retries(name);
-  Look look = reconciler_.reconcile(*site, retries, before ? &*before : nullptr);
+  Look look = reconciler_.reconcile(*site, retries, before ? &*before : nullptr, ledger_);
   note_started(name, look);
   tell(look.status, look.plan, before);
   take_back(*site, look, retries);
@@ -318,6 +361,7 @@ void Controller::tell_how_it_ended(Timestamp deadline) {
 void Controller::tell_without_site(const std::string& name) {
   const std::string invalid = fleet()->invalid(name);
   if (invalid.empty()) {
+    ledger_.forget(name);
     std::lock_guard lock(mutex_);
     if (statuses_.erase(name) > 0) chronicle_.let_go(name);
     return;

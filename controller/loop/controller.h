@@ -9,8 +9,10 @@
 #include <mutex>
 #include <vector>
 
+#include "controller/loop/fleet_ledger.h"
 #include "controller/loop/ports.h"
 #include "controller/loop/workqueue.h"
+#include "reconcilers/blast_radius.h"
 #include "reconcilers/reconciler.h"
 
 namespace tidegate {
@@ -21,6 +23,8 @@ struct LoopSettings {
   Cadence cadence;
   Fleet fleet{};  ///< What the first manifests are added to: an empty one.
   ManifestWriter* writer = nullptr;  ///< Null: nothing is ever written into the sources.
+  std::map<std::string, std::vector<Timestamp>>
+      wipes{};  ///< Started within the last hour, by site.
 };
 
 class Controller {
@@ -72,7 +76,11 @@ class Controller {
   Source* due_source(Timestamp now);
   std::string prefix_of(const Source& source) const;
   void poll(Source& source);
+  void begin(Source& source);
   void apply(Source& source, ManifestChanges changes);
+  std::set<std::string> bound(const Fleet& before, const Fleet& after,
+                              const ManifestChanges& changes);
+  void note_in_force();
   void look_at(const std::string& name);
   void take_back(const Site& site, const Look& look, const std::set<std::string>& retries);
   std::optional<DocumentPlace> place_of(const Site& site, const std::string& environment) const;
@@ -90,6 +98,7 @@ class Controller {
   ManifestWriter* const writer_;
   Reconciler reconciler_;
   Workqueue queue_;
+  FleetLedger ledger_;
 
   std::mutex applying_;       // One source's changes after the other's. Taken before mutex_.
   mutable std::mutex mutex_;  // For everything below.
@@ -97,6 +106,7 @@ class Controller {
   std::vector<Source> sources_;
   std::vector<SourceRole> roles_;
   std::shared_ptr<const Fleet> fleet_;
+  WithheldSites withheld_;
   std::map<std::string, SiteStatus> statuses_;  // Without what was observed: for transitions alone.
   std::atomic<bool> all_read_{false};           // Every source, once at least.
   std::atomic<bool> stopping_{false};

@@ -51,6 +51,11 @@ class Told : public Chronicle {
   std::optional<SiteStatus> last(const std::string&) override { return std::nullopt; }
   std::set<std::string> retries(const std::string&) override { return {}; }
   void retried(const std::string&, const std::string&) override {}
+  std::string in_force(const std::string& source) override { return known[source]; }
+  void now_in_force(const std::string& source, const std::string& revision) override {
+    known[source] = revision;
+  }
+  std::map<std::string, std::string> known;
   void log(const char*, const std::string&,
            const std::vector<std::pair<std::string, std::string>>&) override {}
   std::set<std::string> gone;
@@ -68,14 +73,18 @@ class Files : public ManifestSource {
     if (on_read) on_read();
     if (!readable) return Error{ErrorKind::transient, "no route to host"};
     if (!revision.empty()) return std::optional<ManifestChanges>{};
-    ManifestChanges all{"r1", "Ada", {}, true, false, {}};
-    for (const auto& [path, text] : files_) all.changes.push_back({path, text});
-    return std::optional(std::move(all));
+    return std::optional(all("r1"));
   }
+  Result<ManifestChanges> as_of(const std::string& revision) override { return all(revision); }
   std::function<void()> on_read;
   bool readable = true;
 
  private:
+  ManifestChanges all(const std::string& revision) const {
+    ManifestChanges out{revision, "Ada", {}, true, false, {}};
+    for (const auto& [path, text] : files_) out.changes.push_back({path, text});
+    return out;
+  }
   const std::string name_;
   const std::map<std::string, std::string> files_;
 };

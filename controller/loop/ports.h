@@ -31,6 +31,9 @@ class ManifestSource {
   /// Changes since `revision` ("": since ever); nothing when there are none. An unreadable or empty
   /// source is an error, never "everything is gone".
   virtual Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) = 0;
+  /// All that the source held at a revision it had once, complete; an error when that is not there
+  /// any more.
+  virtual Result<ManifestChanges> as_of(const std::string& revision) = 0;
 };
 
 /// Where a document was read.
@@ -63,6 +66,10 @@ class Chronicle {
   virtual std::set<std::string> retries(const std::string& site) = 0;
   /// The request was carried out: its step started.
   virtual void retried(const std::string& site, const std::string& environment) = 0;
+  /// The revision of a source that was last in force as a whole; "" when none is known. What a
+  /// later one strikes is judged against it.
+  virtual std::string in_force(const std::string& source) = 0;
+  virtual void now_in_force(const std::string& source, const std::string& revision) = 0;
   /// For operators: constant message, then key and value in turn.
   virtual void log(const char* level, const std::string& message,
                    const std::vector<std::pair<std::string, std::string>>& facts) = 0;

@@ -126,6 +126,7 @@ std::shared_ptr<Loop> Daemon::make_loop() {
   auto out = std::make_shared<Loop>();
   LoopSettings settings;
   settings.fleet = Fleet(known_zone);
+  settings.wipes = installation_->history->wipes_since(installation_->clock.now() - 1h);
   resync_ = configuration_.resync;
   settings.cadence.resync = configuration_.resync;
   std::vector<ManifestSource*> sources;
@@ -313,12 +314,18 @@ void Daemon::reload() {
   wake();
 }
 
-/// Held while this controller works with the store; one-shot commands do beside it.
+/// Held while this controller works with the store; one-shot commands do beside it. Waits a little:
+/// of one that was killed just now, a child on its way to its own program may hold it yet.
 Result<EnvironmentLock> only_controller(const std::string& state, const std::string& owner) {
   const std::string path = state + ".controller";
-  auto lock = EnvironmentLock::try_exclusive(path, owner);
-  if (!lock) return std::move(lock.error());
-  if (*lock) return std::move(**lock);
+  const auto enough = std::chrono::steady_clock::now() + 3s;
+  for (;;) {
+    auto lock = EnvironmentLock::try_exclusive(path, owner);
+    if (!lock) return std::move(lock.error());
+    if (*lock) return std::move(**lock);
+    if (std::chrono::steady_clock::now() > enough) break;
+    std::this_thread::sleep_for(50ms);
+  }
   const auto held = look(path);
   return Error{ErrorKind::invalid,
                "state \"" + state + "\" belongs to " +

@@ -1,5 +1,7 @@
 #include "controller/service/history.h"
 
+#include <algorithm>
+
 #include "controller/service/json.h"
 #include "reconcilers/plan_text.h"
 
@@ -7,6 +9,7 @@ namespace tidegate {
 namespace {
 
 constexpr const char* root_prefix = "root ";
+constexpr const char* in_force_prefix = "in force ";
 
 }  // namespace
 
@@ -62,6 +65,18 @@ std::optional<SiteStatus> History::last(const std::string& site) {
   auto text = store_.status(site);
   if (!text || !*text) return std::nullopt;
   return conditions_from_json(**text);
+}
+
+std::map<std::string, std::vector<Timestamp>> History::wipes_since(Timestamp since) {
+  constexpr std::size_t far_back = 1000;
+  std::map<std::string, std::vector<Timestamp>> out;
+  const auto operations = store_.operations("", "", far_back);
+  if (!operations) return out;
+  for (const OperationRecord& o : *operations) {
+    const bool wiped = std::ranges::find(o.actions, "wipe") != o.actions.end();
+    if (wiped && o.started_at > since) out[o.site].push_back(o.started_at);
+  }
+  return out;
 }
 
 std::set<std::string> History::retries(const std::string& site) {
@@ -195,6 +210,15 @@ std::optional<std::string> History::recall(const std::string& root) {
 
 void History::remember(const std::string& root, const std::string& id) {
   check(store_.remember(root_prefix + root, id));
+}
+
+std::string History::in_force(const std::string& source) {
+  auto value = store_.recall(in_force_prefix + source);
+  return value && *value ? **value : "";
+}
+
+void History::now_in_force(const std::string& source, const std::string& revision) {
+  check(store_.remember(in_force_prefix + source, revision));
 }
 
 void History::set_revision(const std::string& revision) {

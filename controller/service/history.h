@@ -36,6 +36,8 @@ class History : public Chronicle, public OperationLog, public RootMemory {
   std::optional<SiteStatus> last(const std::string& site) override;
   std::set<std::string> retries(const std::string& site) override;
   void retried(const std::string& site, const std::string& environment) override;
+  std::string in_force(const std::string& source) override;
+  void now_in_force(const std::string& source, const std::string& revision) override;
   void log(const char* level, const std::string& message,
            const std::vector<std::pair<std::string, std::string>>& facts) override;
 
@@ -49,6 +51,8 @@ class History : public Chronicle, public OperationLog, public RootMemory {
 
   /// The revision of the one source there is, for `status`; "" for none or several.
   void set_revision(const std::string& revision);
+  /// Starts of operations that wiped since then, by site: of the last 1 000 operations there were.
+  std::map<std::string, std::vector<Timestamp>> wipes_since(Timestamp since);
   /// Operations of this process that ended otherwise than well.
   std::vector<OperationRecord> failed() const;
 

@@ -56,6 +56,22 @@ Result<std::optional<ManifestChanges>> GitSource::changed_since(const std::strin
   return std::optional(std::move(changes));
 }
 
+Result<ManifestChanges> GitSource::as_of(const std::string& revision) {
+  auto mirror = this->mirror();
+  if (!mirror) return std::move(mirror.error());
+  auto repository = mirror->open();
+  if (!repository) return std::move(repository.error());
+  const auto folder = tree_path(settings_.path);
+  if (!folder || !repository->has({revision}))
+    return Error{ErrorKind::invalid, "commit \"" + CommitId{revision}.brief() + "\" is not there"};
+  auto snapshot = manifests_at(*repository, settings_.url, {revision}, *folder);
+  if (!snapshot) return std::move(snapshot.error());
+  first_ = snapshot->commit;
+  auto changes = to_changes(std::move(*snapshot));
+  changes.signature = question(*mirror, CommitId{revision});
+  return changes;
+}
+
 SignatureQuestion GitSource::question(const Mirror& mirror, const CommitId& head) const {
   return [mirror, head, first = first_, secrets = secrets_, verdicts = verdicts_](
              const CommitId& commit, const SecretRef& list) -> std::optional<SignatureFact> {

@@ -23,6 +23,7 @@ class GitSource : public ManifestSource {
   /// below it; so a later tip that is signed vouches for that as well. From then on each file is
   /// answered for by every commit that touched it since.
   Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override;
+  Result<ManifestChanges> as_of(const std::string& revision) override;
   /// The mirror as last refreshed.
   Result<Mirror> mirror() const;
   const SourceSettings& settings() const { return settings_; }

@@ -234,6 +234,13 @@ class Watches(Site):
         self.assertEqual(first.wait(60), 0)
         self.begin()
 
+    def test_a_controller_starts_though_a_child_of_a_killed_one_holds_its_lock_a_little_longer(self):
+        hold = "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(1)"
+        with subprocess.Popen(["python3", "-c", hold, self.path("state.db.controller")], stdout=subprocess.PIPE, text=True) as holder:
+            self.assertEqual(holder.stdout.readline(), "held\n")
+            controller = self.begin()
+            self.assertIsNone(controller.poll())
+
     def test_an_explanation_knows_the_configured_resync(self):
         self.start_controller(resync="90s")
         self.until("dev runs", lambda: self.status("dev")["conditions"][0]["status"] == "True")

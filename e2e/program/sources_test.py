@@ -76,6 +76,11 @@ class Teams(Site):
                   'spec.driver: source "team" may not name Driver "other": it is allowed here',
                   "spec.repository.credentials.secret: is not a secret's name")
         self.assertIn(place, self.log())
+        # Whoever asks without the controller hears the same.
+        plan = self.run_program("plan", "--config", self.path("tidegate.yaml"), *self.state())
+        self.assertEqual(plan.returncode, 1)
+        self.assertIn('source "team" may not give Driver "here"', plan.stderr)
+        self.assertNotIn("stolen", plan.stdout)
         # Everybody goes on: the platform's site and the team's own follow their next commit.
         second = self.commit("two")
         self.environments["live"]["code"]["commit"] = second

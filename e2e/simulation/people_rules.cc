@@ -24,7 +24,7 @@ std::string some_environments(World& world, const WrittenSite& site) {
 
 std::string toggle_policy(World& world, const std::string& name, const WrittenSite& site) {
   auto& policies = world.people.rules.policies;
-  static const std::vector<std::string> kinds{"hours", "quiet", "soak", "no"};
+  static const std::vector<std::string> kinds{"hours", "quiet", "soak", "no", "few", "radius"};
   const std::string kind = world.random.pick(kinds), policy = kind + "-" + name;
   if (policies.erase(policy) > 0) return "policy " + policy + " goes";
   const std::string select = select_sites(name, some_environments(world, site));
@@ -36,6 +36,10 @@ std::string toggle_policy(World& world, const std::string& name, const WrittenSi
         select + ", rules: [{name: r, windows: {deny: [{cron: \"0 * * * *\", duration: 20m}]}}]";
   } else if (kind == "soak") {
     policies[policy] = soak_rule(name, world.random.pick(site.stages));
+  } else if (kind == "radius") {
+    policies[policy] = select + ", rules: [{name: r, blastRadius: {maxSites: 0}}]";
+  } else if (kind == "few") {
+    policies[policy] = select + ", rules: [{name: r, limits: {operations: {inFleet: 1}}}]";
   } else {
     static const std::vector<std::string> verbs{"wipe", "sync", "promote", "create"};
     policies[policy] = select + ", rules: [{name: r, forbid: {verbs: [" + world.random.pick(verbs) +

@@ -79,6 +79,44 @@ TEST_F(SimulatedPoliciesTest, AFreezeStopsAStepThatRunsAtItsSwitch) {
   EXPECT_EQ(place("dev").current.commit, commit);
 }
 
+/// Environments of a fleet in which a step runs now.
+int running_in(const World& world) {
+  int out = 0;
+  for (const auto& [name, estate] : world.estates)
+    for (const auto& [e, place] : estate.places) out += place.running ? 1 : 0;
+  return out;
+}
+
+TEST(SimulatedFleetTest, LiftingAFreezeDoesNotStampedeAndWastesNoTime) {
+  World world(5, 30);
+  world.calm = true;
+  world.run_for(1h);
+  world.people.rules.freezes["stop"] = "select: {}, reason: incident";
+  world.people.rules.policies["calm"] =
+      "select: {}, rules: [{name: few, limits: {operations: {inFleet: 3}}}]";
+  world.commit("an incident");
+  world.run_for(5min);
+  for (auto& [name, site] : world.people.sites) {
+    site.environments[site.stages.front()].code = "commit: " + world.new_commit(name, false).hex;
+  }
+  world.commit("new code everywhere");
+  world.run_for(5min);
+  const int before = world.started;
+  EXPECT_EQ(running_in(world), 0);
+  world.people.rules.freezes.clear();
+  world.commit("it is over");
+  const Timestamp lifted = world.time;
+  int most = 0;
+  while (world.started < before + 30 && world.time < lifted + 4h && world.wrong.empty()) {
+    world.turn();
+    most = std::max(most, running_in(world));
+  }
+  EXPECT_EQ(world.wrong, "") << world.history(60);
+  EXPECT_EQ(most, 3);
+  EXPECT_GE(world.started, before + 30) << "room that came free was taken";
+  EXPECT_LT(world.time - lifted, 30min);
+}
+
 TEST_F(SimulatedPoliciesTest, ACommitGoesUpWhenItHasSoaked) {
   rules().policies["soak"] = soak_rule("acme", "dev");
   world.people.sites["acme"].environments["test"].code = "from: dev";

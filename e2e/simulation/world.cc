@@ -239,7 +239,7 @@ Timestamp World::next_event() const {
 }
 
 std::shared_ptr<const Site> World::known(const std::string& site) const {
-  return controller->fleet()->find(site);
+  return controller->find(site);
 }
 
 bool World::knows_everything() const {
@@ -247,6 +247,17 @@ bool World::knows_everything() const {
 }
 
 // ---- ports but the driver ----
+
+Result<ManifestChanges> World::as_of(const std::string& revision) {
+  if (lost_request()) return Error{ErrorKind::transient, "git: input/output error"};
+  ManifestChanges out;
+  out.revision = revision;
+  out.author = "ada";
+  out.complete = true;
+  for (const auto& [path, text] : revisions_.at(std::stoul(revision.substr(1)) - 1))
+    out.changes.push_back({path, text});
+  return out;
+}
 
 Result<std::optional<ManifestChanges>> World::changed_since(const std::string& revision) {
   if (lost_request() || !git_reachable) return Error{ErrorKind::transient, "git fetch: timeout"};
@@ -257,11 +268,8 @@ Result<std::optional<ManifestChanges>> World::changed_since(const std::string& r
   out.author = "ada";
   const auto& files = revisions_.back();
   out.complete = revision.empty();
-  if (out.complete) {
-    for (const auto& [path, text] : files) out.changes.push_back({path, text});
-    return std::optional(out);
-  }
-  const auto& before = revisions_.at(std::stoul(revision.substr(1)) - 1);
+  static const std::map<std::string, std::string> nothing;
+  const auto& before = out.complete ? nothing : revisions_.at(std::stoul(revision.substr(1)) - 1);
   for (const auto& [path, text] : files) {
     auto it = before.find(path);
     if (it == before.end() || it->second != text) out.changes.push_back({path, text});

@@ -66,6 +66,7 @@ class World final : public Driver,
   std::string name() const override { return "fleet"; }
   Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override;
   void revert(const Revert& revert, const DocumentPlace& document) override;
+  Result<ManifestChanges> as_of(const std::string& revision) override;
   Timestamp now() const override { return time; }
   /// Knows "M H * * *" and "M * * * *", in UTC.
   std::optional<Timestamp> next(const std::string& cron, const std::string& zone,
@@ -76,6 +77,10 @@ class World final : public Driver,
   std::optional<SiteStatus> last(const std::string&) override { return std::nullopt; }
   std::set<std::string> retries(const std::string& site) override { return asked[site]; }
   void retried(const std::string& site, const std::string& environment) override;
+  std::string in_force(const std::string&) override { return in_force_; }
+  void now_in_force(const std::string&, const std::string& revision) override {
+    in_force_ = revision;
+  }
   void log(const char* level, const std::string& message,
            const std::vector<std::pair<std::string, std::string>>& facts) override;
 
@@ -168,6 +173,7 @@ class World final : public Driver,
   bool fresh_ = false;                             // The last observation was the truth.
   std::vector<std::map<std::string, std::string>> revisions_;  // Files of each manifest commit.
   std::set<std::string> reverted_;  // Operations whose manifests were dealt with.
+  std::string in_force_;                                       // The store's memory.
   std::vector<std::string> history_;
   int operations_ = 0, secrets_ = 1;
 };

@@ -1,0 +1,54 @@
+#pragma once
+// What runs in the whole fleet, as the looks at its sites saw it, and who waits for it to end.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "reconcilers/limits.h"
+
+namespace tidegate {
+
+/// Any thread. Holds an entry for each site that runs something, waits for a limit, or was wiped of
+/// late.
+class FleetLedger : public Admission {
+ public:
+  /// `wake`: look at this site again, something ended that it waited for. Called outside the
+  /// ledger's own lock.
+  explicit FleetLedger(std::function<void(const std::string&)> wake) : wake_(std::move(wake)) {}
+
+  std::vector<std::vector<Verdict>> admit(const Site& site, const ObservedSite& observed,
+                                          const std::vector<Step>& steps, Timestamp now) override;
+  /// It is no site of the fleet any more: nothing of it counts.
+  void forget(const std::string& site);
+  /// Wipes that were started before this ledger was.
+  void note_wipes(const std::map<std::string, std::vector<Timestamp>>& wipes);
+  /// Goes on with what another one knows. Before the first admit().
+  void take_over(const FleetLedger& old);
+
+ private:
+  using Running = std::map<std::string, Places>;  // By environment.
+  using Ticket = std::uint64_t;                   // Rises: who came first.
+  struct Waiting {
+    Places full;  // Where it found no room.
+    Ticket ticket = 0;
+  };
+
+  std::vector<Places> replace(const std::string& site, Running running);
+  void queue_up(const std::string& site, const Places& full);
+  void wake_one(const Places& free, std::vector<std::string>& woken);
+
+  const std::function<void(const std::string&)> wake_;
+  mutable std::mutex mutex_;  // For everything below.
+  FleetFacts facts_;
+  std::map<std::string, Running> running_;                 // By site.
+  std::map<std::string, Waiting> waiting_;                 // By site.
+  std::map<Places, std::map<Ticket, std::string>> lines_;  // The same, by where they found none.
+  Ticket last_ticket_ = 0;
+  std::map<std::string, Places> woken_;  // What had become free for them.
+};
+
+}  // namespace tidegate

@@ -1,0 +1,135 @@
+#include "reconcilers/blast_radius.h"
+
+#include <algorithm>
+
+#include "schemas/policy.h"
+
+namespace tidegate {
+namespace {
+
+/// Whether an environment asks for a wipe that it did not ask for before.
+bool asks_for_wipe(const Environment& before, const Environment& after) {
+  return after.content.source == ContentSource::empty() &&
+         (before.content.source != ContentSource::empty() ||
+          after.content.generation != before.content.generation);
+}
+
+bool moves(const Environment& before, const Environment& after) {
+  return before.driver && after.driver && before.driver->root != after.driver->root;
+}
+
+/// The commits that brought the changes of files which say something of a site, before or after.
+class Bringers {
+ public:
+  Bringers(const Fleet& before, const Fleet& after, const std::vector<FileChange>& changes,
+           const std::string& revision)
+      : before_(before), after_(after), revision_(revision) {
+    for (const FileChange& change : changes) by_file_[change.path] = &change;
+  }
+  std::set<std::string> of(const std::string& site) const {
+    std::set<std::string> out;
+    for (const Fleet* fleet : {&before_, &after_})
+      for (const auto& file : fleet->files_of(site)) add(file, out);
+    return out;
+  }
+
+ private:
+  void add(const std::string& file, std::set<std::string>& commits) const {
+    const auto found = by_file_.find(file);
+    if (found == by_file_.end()) return;
+    for (const CommitId& commit : found->second->commits) commits.insert(commit.hex);
+    if (found->second->commits.empty()) commits.insert(revision_);
+  }
+
+  const Fleet &before_, &after_;
+  const std::string& revision_;
+  std::map<std::string, const FileChange*> by_file_;
+};
+
+/// Sites that each commit strikes, as one rule counts them.
+using Count = std::map<std::string, std::set<std::string>>;
+
+template <class Visit>
+void each_rule(const Site& site, const Visit& visit) {
+  if (!site.governance) return;
+  for (const auto& policy : site.governance->policies) {
+    for (const Rule& rule : policy->rules) {
+      if (const auto* radius = std::get_if<BlastRadiusRule>(&rule.spec))
+        visit(policy->name + "/" + rule.name, *radius);
+    }
+  }
+}
+
+/// Why a site is withheld; "" when nothing withholds it.
+std::string objection(const Withheld& struck, const std::map<std::string, Count>& counts,
+                      const std::set<std::string>& acknowledged) {
+  std::string out;
+  each_rule(*struck.site, [&](const std::string& name, const BlastRadiusRule& rule) {
+    for (const auto& commit : struck.commits) {
+      const auto sites = counts.at(name).at(commit).size();
+      if (!out.empty() || sites <= static_cast<std::size_t>(rule.max_sites)) continue;
+      if (acknowledged.contains(commit)) continue;
+      out = name + ": manifest commit " + commit.substr(0, 12) + " removes, wipes or moves " +
+            std::to_string(sites) + " sites, more than " + std::to_string(rule.max_sites) +
+            ": take it back, or let the platform team add it to the rule's acknowledge";
+    }
+  });
+  return out;
+}
+
+/// What it was, under what the platform team says by now.
+std::shared_ptr<const Site> kept(const Site& site, const Site* wanted, const std::string& why) {
+  auto out = std::make_shared<Site>(site);
+  out->withheld = why;
+  if (wanted) out->governance = wanted->governance;
+  return out;
+}
+
+}  // namespace
+
+bool strikes(const Site* before, const Site* after) {
+  if (!before) return false;
+  if (!after || before->repository.url != after->repository.url ||
+      before->authority() != after->authority())
+    return true;
+  return std::ranges::any_of(before->environments, [&](const auto& entry) {
+    const Environment* now_is = after->find(entry.first);
+    return !now_is || asks_for_wipe(entry.second, *now_is) || moves(entry.second, *now_is);
+  });
+}
+
+std::shared_ptr<const Site> in_force(const Fleet& fleet, const WithheldSites& withheld,
+                                     const std::string& site) {
+  const auto found = withheld.find(site);
+  return found == withheld.end() ? fleet.find(site) : found->second.site;
+}
+
+WithheldSites withhold(const Fleet& before, const WithheldSites& withheld, const Fleet& after,
+                       const std::vector<FileChange>& changes, const std::string& revision) {
+  const Bringers bringers(before, after, changes, revision);
+  std::set<std::string> names = Fleet::changed(before, after);
+  for (const auto& [name, known] : withheld) names.insert(name);
+  WithheldSites struck;
+  std::map<std::string, Count> counts;
+  for (const auto& name : names) {
+    const auto was = in_force(before, withheld, name);
+    if (!strikes(was.get(), after.find(name).get())) continue;
+    Withheld& of_site = struck[name] = {was, bringers.of(name)};
+    if (const auto known = withheld.find(name); known != withheld.end())
+      of_site.commits.insert(known->second.commits.begin(), known->second.commits.end());
+    each_rule(*was, [&](const std::string& rule, const BlastRadiusRule&) {
+      for (const auto& commit : of_site.commits) counts[rule][commit].insert(name);
+    });
+  }
+  const auto acknowledged = after.acknowledged_commits();
+  WithheldSites out;
+  for (auto& [name, of_site] : struck) {
+    const std::string why = objection(of_site, counts, acknowledged);
+    if (why.empty()) continue;
+    of_site.site = kept(*of_site.site, after.find(name).get(), why);
+    out[name] = std::move(of_site);
+  }
+  return out;
+}
+
+}  // namespace tidegate
