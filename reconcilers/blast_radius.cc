@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "schemas/policy.h"
-
 namespace tidegate {
 namespace {
 
@@ -49,14 +47,13 @@ class Bringers {
 /// Sites that each commit strikes, as one rule counts them.
 using Count = std::map<std::string, std::set<std::string>>;
 
+/// Each rule that bounds commits to the site, with its policy's name.
 template <class Visit>
 void each_rule(const Site& site, const Visit& visit) {
   if (!site.governance) return;
   for (const auto& policy : site.governance->policies) {
-    for (const Rule& rule : policy->rules) {
-      if (const auto* radius = std::get_if<BlastRadiusRule>(&rule.spec))
-        visit(policy->name + "/" + rule.name, *radius);
-    }
+    for (const Rule& rule : policy->rules)
+      if (std::holds_alternative<BlastRadiusRule>(rule.spec)) visit(policy->name, rule);
   }
 }
 
@@ -64,14 +61,11 @@ void each_rule(const Site& site, const Visit& visit) {
 std::string objection(const Withheld& struck, const std::map<std::string, Count>& counts,
                       const std::set<std::string>& acknowledged) {
   std::string out;
-  each_rule(*struck.site, [&](const std::string& name, const BlastRadiusRule& rule) {
+  each_rule(*struck.site, [&](const std::string& policy, const Rule& rule) {
     for (const auto& commit : struck.commits) {
-      const auto sites = counts.at(name).at(commit).size();
-      if (!out.empty() || sites <= static_cast<std::size_t>(rule.max_sites)) continue;
-      if (acknowledged.contains(commit)) continue;
-      out = name + ": manifest commit " + commit.substr(0, 12) + " removes, wipes or moves " +
-            std::to_string(sites) + " sites, more than " + std::to_string(rule.max_sites) +
-            ": take it back, or let the platform team add it to the rule's acknowledge";
+      const auto sites = counts.at(policy + "/" + rule.name).at(commit).size();
+      const Verdict said = judge_strike(policy, rule, commit, sites, acknowledged.contains(commit));
+      if (out.empty() && said.hold) out = said.hold->message;
     }
   });
   return out;
@@ -86,6 +80,24 @@ std::shared_ptr<const Site> kept(const Site& site, const Site* wanted, const std
 }
 
 }  // namespace
+
+Verdict judge_strike(const std::string& policy, const Rule& rule, const std::string& commit,
+                     std::size_t sites, bool acknowledged) {
+  const int most = std::get<BlastRadiusRule>(rule.spec).max_sites;
+  std::string text = "manifest commit " + commit.substr(0, 12) + " removes, wipes or moves " +
+                     std::to_string(sites) + (sites == 1 ? " site" : " sites");
+  Verdict out{policy, rule.name, {}, {}};
+  if (sites <= static_cast<std::size_t>(most)) {
+    out.said = text;
+  } else if (acknowledged) {
+    out.said = text + ", which is acknowledged";
+  } else {
+    out.said = text + ", more than " + std::to_string(most) +
+               ": take it back, or let the platform team add it to the rule's acknowledge";
+    out.hold = Hold{"", "BlastRadius", out.name() + ": " + out.said, {}};
+  }
+  return out;
+}
 
 bool strikes(const Site* before, const Site* after) {
   if (!before) return false;
@@ -117,8 +129,9 @@ WithheldSites withhold(const Fleet& before, const WithheldSites& withheld, const
     Withheld& of_site = struck[name] = {was, bringers.of(name)};
     if (const auto known = withheld.find(name); known != withheld.end())
       of_site.commits.insert(known->second.commits.begin(), known->second.commits.end());
-    each_rule(*was, [&](const std::string& rule, const BlastRadiusRule&) {
-      for (const auto& commit : of_site.commits) counts[rule][commit].insert(name);
+    each_rule(*was, [&](const std::string& policy, const Rule& rule) {
+      for (const auto& commit : of_site.commits)
+        counts[policy + "/" + rule.name][commit].insert(name);
     });
   }
   const auto acknowledged = after.acknowledged_commits();

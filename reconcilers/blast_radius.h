@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "reconcilers/plan.h"
 #include "schemas/fleet.h"
+#include "schemas/policy.h"
 
 namespace tidegate {
 
@@ -23,6 +25,10 @@ using WithheldSites = std::map<std::string, Withheld>;  ///< By name.
 /// moves it: to another repository, another driver's root, or another authority. Null: no such
 /// site.
 bool strikes(const Site* before, const Site* after);
+
+/// What a `blastRadius` rule says of a commit that strikes so many sites.
+Verdict judge_strike(const std::string& policy, const Rule& rule, const std::string& commit,
+                     std::size_t sites, bool acknowledged);
 
 /// What is in force of a site: its newest good value, or what it keeps. Null for none.
 std::shared_ptr<const Site> in_force(const Fleet& fleet, const WithheldSites& withheld,

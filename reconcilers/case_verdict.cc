@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reconcilers/diff.h"
+#include "reconcilers/blast_radius.h"
 #include "reconcilers/limits.h"
 #include "reconcilers/plan_text.h"
 #include "schemas/text.h"
@@ -198,9 +199,20 @@ class Scene {
       note_start(out, *site, step, example_.now);
     }
     out.wipes = example_.wiped;
-    if (const auto& struck = example_.struck)
-      out.strikes[struck->commit.hex] = {{struck->sites.begin(), struck->sites.end()},
-                                         struck->acknowledged};
+    return out;
+  }
+
+  std::vector<Verdict> judge_strikes(const Site& site) const {
+    std::vector<Verdict> out;
+    const auto& struck = example_.struck;
+    if (!struck || std::ranges::find(struck->sites, site.name) == struck->sites.end()) return out;
+    const std::string& commit = struck->commit.hex;
+    const bool known = struck->acknowledged || fleet_.acknowledged_commits().contains(commit);
+    for (const auto& policy : site.governance->policies) {
+      for (const Rule& rule : policy->rules)
+        if (std::holds_alternative<BlastRadiusRule>(rule.spec))
+          out.push_back(judge_strike(policy->name, rule, commit, struck->sites.size(), known));
+    }
     return out;
   }
 
@@ -216,7 +228,8 @@ class Scene {
     Step step;
     step.environment = e.name;
     step.actions = out.actions;
-    note(judge_limits(site, step, facts(), example_.now));
+    note(judge_limits(site, step, facts(), example_.now).verdicts);
+    note(judge_strikes(site));
   }
 
   const PolicyCase& example_;
