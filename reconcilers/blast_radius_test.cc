@@ -107,10 +107,12 @@ TEST_F(WithholdTest, NoneOfTheSitesThatOneCommitStrikesFollowsIt) {
 }
 
 TEST_F(WithholdTest, ASiteThatWasTakenOutOfTheManifestsStays) {
-  EXPECT_EQ(commit('1', {{"a.yaml", std::nullopt}, {"b.yaml", std::nullopt}}), "a b ");
-  EXPECT_EQ(fleet.find("a"), nullptr);
-  ASSERT_NE(in_force(fleet, withheld, "a"), nullptr);
-  EXPECT_EQ(commit('2', {site_file("a", "keep")}), "b ");
+  EXPECT_EQ(
+      commit('1', {{"a.yaml", std::nullopt}, {"b.yaml", std::nullopt}, {"c.yaml", std::nullopt}}),
+      "a b c ");
+  EXPECT_EQ(fleet.find("b"), nullptr);
+  ASSERT_NE(in_force(fleet, withheld, "b"), nullptr);
+  EXPECT_EQ(commit('2', {site_file("a", "keep")}), "b c ");
   EXPECT_EQ(commit('3', {{"policy.yaml", policy("1", ", acknowledge: [" + id('1').hex + "]")}}),
             "");
   EXPECT_EQ(in_force(fleet, withheld, "b"), nullptr);

@@ -41,6 +41,8 @@ class Silent : public Chronicle {
   std::optional<SiteStatus> last(const std::string&) override { return std::nullopt; }
   std::set<std::string> retries(const std::string&) override { return retried_; }
   void retried(const std::string&, const std::string&) override {}
+  std::string in_force(const std::string&) override { return ""; }
+  void now_in_force(const std::string&, const std::string&) override {}
   void log(const char*, const std::string&,
            const std::vector<std::pair<std::string, std::string>>&) override {}
   std::set<std::string> retried_;
@@ -53,7 +55,10 @@ class Files : public ManifestSource {
   std::string name() const override { return name_; }
   Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override {
     if (!revision.empty()) return std::optional<ManifestChanges>{};
-    return std::optional(ManifestChanges{"r-" + name_, "Ada", {change_}, true, false, {}});
+    return std::optional(*as_of("r-" + name_));
+  }
+  Result<ManifestChanges> as_of(const std::string& revision) override {
+    return ManifestChanges{revision, "Ada", {change_}, true, false, {}};
   }
 
  private:

@@ -23,6 +23,8 @@ struct Events : Chronicle {
   std::optional<SiteStatus> last(const std::string&) override { return {}; }
   std::set<std::string> retries(const std::string&) override { return {}; }
   void retried(const std::string&, const std::string&) override {}
+  std::string in_force(const std::string&) override { return ""; }
+  void now_in_force(const std::string&, const std::string&) override {}
   void log(const char*, const std::string&,
            const std::vector<std::pair<std::string, std::string>>&) override {}
   std::vector<std::string> all;
