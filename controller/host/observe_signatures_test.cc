@@ -22,6 +22,7 @@ class ObserveSignaturesTest : public testing::Test {
     site.stages = {"test", "live"};
     auto driver = std::make_shared<HostDriverSpec>();
     driver->root = directory / "sites";
+    std::filesystem::create_directories(driver->root + "/.tidegate");  // As in a claimed root.
     for (const auto& stage : site.stages) {
       site.environments[stage].name = stage;
       site.environments[stage].driver = driver;
