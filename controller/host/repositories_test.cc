@@ -27,6 +27,7 @@ class RepositoriesTest : public testing::Test {
     first = code.commit("first");
     site.name = "acme";
     site.repository.url = code.path();
+    std::filesystem::create_directories(directory / "sites/.tidegate");  // As in a claimed root.
   }
   std::unique_ptr<Repositories> make(Repositories::Mode mode = Repositories::Mode::refresh) {
     return std::make_unique<Repositories>(Secrets(directory / "secrets"), mode, 1h, clock, nullptr);
@@ -123,7 +124,7 @@ TEST_F(RepositoriesTest, LooksUpWithoutWritingAnything) {
   EXPECT_FALSE(known.complete);
   EXPECT_EQ(repositories->has(site, mirrors, first), true);
   EXPECT_EQ(repositories->has(site, mirrors, CommitId{std::string(40, 'b')}), false);
-  EXPECT_FALSE(std::filesystem::exists(directory / "sites"));
+  EXPECT_TRUE(std::filesystem::is_empty(directory / "sites/.tidegate"));
   // With a mirror that the controller keeps, commits can be told and still nothing is written.
   make()->look_now(site, mirrors);
   const auto before = state_of(directory / "sites");
@@ -184,7 +185,7 @@ TEST_F(RepositoriesTest, AsksBeforeItWritesAnything) {
   repositories.look_now(site, mirrors);
   EXPECT_EQ(asked, mirrors);
   EXPECT_EQ(repositories.known(site, mirrors).problem, "not mounted");
-  EXPECT_FALSE(std::filesystem::exists(directory / "sites"));
+  EXPECT_TRUE(std::filesystem::is_empty(directory / "sites/.tidegate"));
 }
 
 TEST_F(RepositoriesTest, LooksByItselfAndTellsEverySiteThatFollows) {
