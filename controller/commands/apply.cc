@@ -65,6 +65,15 @@ class Progress {
   std::string noted_;
 };
 
+/// Keeps what was seen of a site, and what happened since it was seen `before`.
+void tell(Installation& installation, const std::optional<SiteStatus>& before,
+          const SiteStatus& status, const Plan& plan) {
+  for (const Event& event :
+       events_between(before ? &*before : nullptr, status, installation.clock.now()))
+    installation.history->happened(event);
+  installation.history->told(status, plan);
+}
+
 /// What became of one site so far.
 struct Progressing {
   std::shared_ptr<const Site> site;
@@ -162,7 +171,7 @@ class Apply {
       if (p.settled || p.look.status.name.empty()) continue;
       if (std::chrono::steady_clock::now() > enough) return;
       p.look = reconciler_.look(*p.site, installation_.history->retries(name), &*p.before);
-      tell(p, p.look);
+      tell(p);
     }
   }
 
@@ -175,7 +184,7 @@ class Apply {
     if (saved_) leave_what_is_not_shown(p);
     for (const Step& step : p.look.started)
       if (step.asked) installation_.history->retried(p.site->name, step.environment);
-    tell(p, p.look);
+    tell(p);
     bool running = false;
     for (const auto& [name, seen] : p.look.observed.environments) {
       if (!seen.operation) continue;
@@ -220,12 +229,9 @@ class Apply {
     std::erase_if(p.look.plan.waiting, others);
     std::erase_if(p.look.plan.held, others);
   }
-  void tell(Progressing& p, const Look& look) {
-    for (const auto& event :
-         events_between(p.before ? &*p.before : nullptr, look.status, installation_.clock.now()))
-      installation_.history->happened(event);
-    installation_.history->told(look.status, look.plan);
-    p.before = look.status;
+  void tell(Progressing& p) {
+    tidegate::tell(installation_, p.before, p.look.status, p.look.plan);
+    p.before = p.look.status;
   }
   static bool any_of_site(const std::set<std::string>& environments, const std::string& site) {
     const auto next = environments.lower_bound(site + "/");
@@ -261,12 +267,10 @@ class Apply {
 void tell_broken(Installation& installation, const std::list<BrokenSite>& sites) {
   for (const BrokenSite& site : sites) {
     const auto before = installation.history->last(site.name());
-    const auto* last = before ? &*before : nullptr;
-    const Timestamp now = installation.clock.now();
-    const SiteStatus status = broken_status(site.name(), site.invalid(), last, now);
-    for (const Event& event : events_between(last, status, now))
-      installation.history->happened(event);
-    installation.history->told(status, {});
+    tell(installation, before,
+         broken_status(site.name(), site.invalid(), before ? &*before : nullptr,
+                       installation.clock.now()),
+         {});
   }
 }
 

@@ -23,16 +23,7 @@ class LetGoTest : public testing::Test {
     host.environments.erase("test");
   }
   Journal journal(const std::string& phase) {
-    Journal j;
-    j.operation = "op-1";
-    j.actions = {"promote"};
-    j.phase = phase;
-    j.started_at = host.clock.now();
-    j.before = "1";
-    j.prepared = host.release("test");
-    j.prepared.id = "2";
-    j.prepared.commit = second;
-    j.prepared.healthy = false;
+    Journal j = host.interrupted("test", second, phase);
     write_file(layout.code("2") + "/web/index.html", "second\n");
     return j;
   }

@@ -22,21 +22,17 @@ class RecoverTest : public testing::Test {
     before = host.record("dev");
   }
 
-  /// The journal of a promotion of the second commit, as its process would have left it in a phase.
-  Journal journal(const std::string& phase) {
-    Journal j;
-    j.operation = "op-1";
-    j.actions = {"promote"};
-    j.phase = phase;
-    j.started_at = host.clock.now();
-    j.owner = "controller, pid 812";
-    j.digest = "digest of the step";
-    j.before = "1";
-    j.prepared = host.release("dev");
-    j.prepared.id = "2";
-    j.prepared.commit = second;
-    j.prepared.healthy = false;
-    return j;
+  /// Of a promotion of the second commit.
+  Journal journal(const std::string& phase) const { return host.interrupted("dev", second, phase); }
+  /// A copy of the database was saved, before a visitor wrote into it. Where the copy is.
+  std::string save_before_a_visitor(Journal& j) {
+    const auto engine = make_sqlite_engine(host.root());
+    const std::string saved = engine->saved_name(host.database("dev"));
+    EXPECT_TRUE(engine->save(host.database("dev"), saved, {}));
+    sql(host.database("dev"), "insert into posts values('by a visitor')");
+    j.saved.push_back({Engine::sqlite, host.database("dev"), saved});
+    j.prepared.updated = true;
+    return saved;
   }
   /// Half a release, as far as preparing it came.
   void half_release() {
@@ -228,12 +224,7 @@ TEST_F(RecoverTest, GoesOnGoingBackWhenTheLinkHadSwitched) {
   j.failure = "verification: status 500";
   j.failure_is_sites = true;
   // Visitors were let in: what they wrote stays, whatever was saved before.
-  const auto engine = make_sqlite_engine(host.root());
-  const std::string saved = engine->saved_name(host.database("dev"));
-  ASSERT_TRUE(engine->save(host.database("dev"), saved, {}));
-  sql(host.database("dev"), "insert into posts values('by a visitor')");
-  j.saved.push_back({Engine::sqlite, host.database("dev"), saved});
-  j.prepared.updated = true;
+  const std::string saved = save_before_a_visitor(j);
   whole_release(j);
   bool told = false;
   host.log.on_phase = [&](const std::string& phase) {
@@ -252,12 +243,7 @@ TEST_F(RecoverTest, GoesOnGoingBackWhenTheLinkIsBackAlready) {
   Journal j = journal("undo");
   j.failure = "verification: status 500";
   j.let_in = true;
-  const auto engine = make_sqlite_engine(host.root());
-  const std::string saved = engine->saved_name(host.database("dev"));
-  ASSERT_TRUE(engine->save(host.database("dev"), saved, {}));
-  sql(host.database("dev"), "insert into posts values('by a visitor')");
-  j.saved.push_back({Engine::sqlite, host.database("dev"), saved});
-  j.prepared.updated = true;
+  const std::string saved = save_before_a_visitor(j);
   whole_release(j);
   ASSERT_TRUE(point_link(layout.current(), "releases/1"));
   EXPECT_EQ(recover(j).result, "failed");

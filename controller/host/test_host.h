@@ -273,6 +273,24 @@ class TestHost {
     auto it = r.releases.find(r.current);
     return it == r.releases.end() ? ReleaseRecord{} : it->second;
   }
+  /// The journal of a promotion, of release 2 after release 1, as a process that died in a phase
+  /// would have left it.
+  Journal interrupted(const std::string& environment, const CommitId& commit,
+                      const std::string& phase) const {
+    Journal j;
+    j.operation = "op-1";
+    j.actions = {"promote"};
+    j.phase = phase;
+    j.started_at = clock.now();
+    j.owner = "controller, pid 812";
+    j.digest = "digest of the step";
+    j.before = "1";
+    j.prepared = release(environment);
+    j.prepared.id = "2";
+    j.prepared.commit = commit;
+    j.prepared.healthy = false;
+    return j;
+  }
   std::string database(const std::string& environment) const {
     return release(environment).content.at(Part::databases).items.at("main");
   }

@@ -11,15 +11,19 @@ from harness import PROGRAM, Site, git
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 
-class Ends(Site):
-    """Whoever ends while something runs tells once more how it is."""
-    commands = {"update": ["sh -c 'if [ -e slow ]; then sleep 60; fi'"]}
+class DevAlone(Site):
+    """A site of one stage, which follows a branch."""
 
     def setUp(self):
         super().setUp()
         self.environments = {"dev": {"code": {"branch": "main"}}}
         self.stages = ["dev"]
         self.site["stages"] = self.stages
+
+
+class Ends(DevAlone):
+    """Whoever ends while something runs tells once more how it is."""
+    commands = {"update": ["sh -c 'if [ -e slow ]; then sleep 60; fi'"]}
 
     def is_updating(self):
         operation = self.status("dev")["operation"]
@@ -176,23 +180,13 @@ class Asks(Site):
             self.assertIn("generation", one["diff"])
 
 
-class Watches(Site):
+class Watches(DevAlone):
     """What a running controller tells."""
-
-    def setUp(self):
-        super().setUp()
-        self.environments = {"dev": {"code": {"branch": "main"}}}
-        self.stages = ["dev"]
-        self.site["stages"] = self.stages
 
     def begin(self):
         controller = self.start_controller()
         self.until("dev runs", lambda: self.status("dev")["conditions"][0]["status"] == "True")
         return controller
-
-    def log(self):
-        with open(self.path("controller.log"), encoding="utf-8") as file:
-            return file.read()
 
     def conditions(self):
         done = self.run_program("status", "acme", *self.state(), "-o", "json")

@@ -40,10 +40,6 @@ class Running(Site):
     def generation(self, environment):
         return self.record(environment)["content"]["databases"]["generation"]
 
-    def log(self):
-        with open(self.path("controller.log"), encoding="utf-8") as file:
-            return file.read()
-
     def converged(self, environment="", site="acme"):
         return self.run_program("wait", site + ("/" + environment if environment else ""), "--timeout", "30s", *self.state()).returncode == 0
 

@@ -41,8 +41,7 @@ class GatedSite(Site):
     def kill_at(self, controller, *keys):
         """Kills the controller when commands wait at all these gates; they must be gone with it."""
         if not self.gate.wait("waiting", keys):
-            with open(self.path("controller.log"), encoding="utf-8") as log:
-                self.fail(f"did not come to {keys}, only to {self.gate.seen[-12:]}\n{log.read()[-3000:]}\n{self.logs()}")
+            self.fail(f"did not come to {keys}, only to {self.gate.seen[-12:]}\n{self.log()[-3000:]}\n{self.logs()}")
         kill(controller)
         self.assertTrue(self.gate.wait("ended", keys, 5), f"a command outlived its controller: {keys}")
         self.gate.open()

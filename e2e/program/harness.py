@@ -170,6 +170,10 @@ class Site(unittest.TestCase):
         git(self.path("fleet"), "commit", "-q", "--allow-empty", "-m", message)
         return git(self.path("fleet"), "rev-parse", "HEAD")
 
+    def log(self):
+        with open(self.path("controller.log"), encoding="utf-8") as file:
+            return file.read()
+
     def until(self, what, condition, seconds=60):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -179,8 +183,7 @@ class Site(unittest.TestCase):
             except (OSError, sqlite3.Error, KeyError, IndexError, AssertionError, json.JSONDecodeError):
                 pass
             time.sleep(0.05)
-        with open(self.path("controller.log"), encoding="utf-8") as log:
-            self.fail(f"not within {seconds} s: {what}\n{log.read()[-4000:]}\n{self.logs()}")
+        self.fail(f"not within {seconds} s: {what}\n{self.log()[-4000:]}\n{self.logs()}")
 
     def end_processes(self):
         for process in self.processes:
