@@ -61,6 +61,7 @@ std::string desired_of(const Site& site, const ObservedSite& observed, const std
   if (const Environment* e = site.find(name)) {
     lines.add("environment " + e->digest);
     lines.add("ref " + ref_of(*e, observed));
+    lines.add("inputs " + observed_of(observed, name).wanted_inputs);
   }
   if (!name.empty()) add_rules(site, name, lines);
   return lines.digest();
@@ -84,7 +85,7 @@ std::string observed_text(const ObservedEnvironment& s, bool content_alone) {
   lines.add("release " + s.release);
   lines.add("healthy", s.healthy);
   lines.add("drifted", s.drifted);
-  lines.add("inputs " + s.inputs + " " + s.wanted_inputs);
+  lines.add("inputs " + s.inputs);
   lines.add("launched", s.launched);
   return lines.digest();
 }

@@ -13,8 +13,8 @@ namespace tidegate {
 struct Basis {
   std::string site;
   std::string environment;  ///< "" stands for a site none of whose environments is known.
-  std::string desired;  ///< What its manifests and the rules for it say, and what its branch or tag
-                        ///< stands for. "" for one that others are only copied from.
+  std::string desired;  ///< What its manifests, its secrets and the rules for it say, and what its
+                        ///< branch or tag stands for. "" for one that others are only copied from.
   std::string observed;  ///< What is there; of one that is only copied from, its content.
   /// What the plan says of it: "ready promote …, sync …", "waiting promote …", "held NotProven".
   std::vector<std::string> steps;

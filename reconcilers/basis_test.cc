@@ -107,6 +107,15 @@ TEST_F(BasisTest, MovesWithTheBranchThatIsFollowed) {
   EXPECT_EQ(after.observed, before[0].observed);
 }
 
+TEST_F(BasisTest, AChangedVariableOrSecretIsDesiredAndNotObserved) {
+  const auto before = bases();
+  ASSERT_EQ(before.size(), 1u);
+  seen("test").wanted_inputs = "another";
+  const auto after = basis_now(before[0], site, observed, plan());
+  EXPECT_NE(after.desired, before[0].desired);
+  EXPECT_EQ(after.observed, before[0].observed);
+}
+
 TEST_F(BasisTest, WithEverythingCoversWhatIsConverged) {
   want("test").code = c1;
   EXPECT_EQ(bases().size(), 0u);

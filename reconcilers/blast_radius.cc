@@ -47,11 +47,11 @@ class Bringers {
 /// Sites that each commit strikes, as one rule counts them.
 using Count = std::map<std::string, std::set<std::string>>;
 
-/// Each rule that bounds commits to the site, with its policy's name.
+/// Each rule that bounds commits, with its policy's name.
 template <class Visit>
-void each_rule(const Site& site, const Visit& visit) {
-  if (!site.governance) return;
-  for (const auto& policy : site.governance->policies) {
+void each_rule(const std::shared_ptr<const Governance>& governance, const Visit& visit) {
+  if (!governance) return;
+  for (const auto& policy : governance->policies) {
     for (const Rule& rule : policy->rules)
       if (std::holds_alternative<BlastRadiusRule>(rule.spec)) visit(policy->name, rule);
   }
@@ -61,7 +61,7 @@ void each_rule(const Site& site, const Visit& visit) {
 std::string objection(const Withheld& struck, const std::map<std::string, Count>& counts,
                       const std::set<std::string>& acknowledged) {
   std::string out;
-  each_rule(*struck.site, [&](const std::string& policy, const Rule& rule) {
+  each_rule(struck.judged_by, [&](const std::string& policy, const Rule& rule) {
     for (const auto& commit : struck.commits) {
       const auto sites = counts.at(policy + "/" + rule.name).at(commit).size();
       const Verdict said = judge_strike(policy, rule, commit, sites, acknowledged.contains(commit));
@@ -72,11 +72,19 @@ std::string objection(const Withheld& struck, const std::map<std::string, Count>
 }
 
 /// What it was, under what the platform team says by now.
-std::shared_ptr<const Site> kept(const Site& site, const Site* wanted, const std::string& why) {
+std::shared_ptr<const Site> kept(const Site& site, const Fleet& now_is, const std::string& why) {
   auto out = std::make_shared<Site>(site);
   out->withheld = why;
-  if (wanted) out->governance = wanted->governance;
+  out->governance = now_is.governance_of(site);
   return out;
+}
+
+/// A commit that strikes does not change the rules it is judged by; a later one does.
+std::shared_ptr<const Governance> judge_of(const Site& site, const Withheld* known,
+                                           const Fleet& before, const Fleet& after) {
+  if (!known) return site.governance;
+  const auto now_is = after.governance_of(site);
+  return *before.governance_of(site) == *now_is ? known->judged_by : now_is;
 }
 
 }  // namespace
@@ -126,10 +134,12 @@ WithheldSites withhold(const Fleet& before, const WithheldSites& withheld, const
   for (const auto& name : names) {
     const auto was = in_force(before, withheld, name);
     if (!strikes(was.get(), after.find(name).get())) continue;
-    Withheld& of_site = struck[name] = {was, bringers.of(name)};
-    if (const auto known = withheld.find(name); known != withheld.end())
-      of_site.commits.insert(known->second.commits.begin(), known->second.commits.end());
-    each_rule(*was, [&](const std::string& policy, const Rule& rule) {
+    const auto found = withheld.find(name);
+    const Withheld* known = found == withheld.end() ? nullptr : &found->second;
+    Withheld& of_site =
+        struck[name] = {was, bringers.of(name), judge_of(*was, known, before, after)};
+    if (known) of_site.commits.insert(known->commits.begin(), known->commits.end());
+    each_rule(of_site.judged_by, [&](const std::string& policy, const Rule& rule) {
       for (const auto& commit : of_site.commits)
         counts[policy + "/" + rule.name][commit].insert(name);
     });
@@ -139,7 +149,7 @@ WithheldSites withhold(const Fleet& before, const WithheldSites& withheld, const
   for (auto& [name, of_site] : struck) {
     const std::string why = objection(of_site, counts, acknowledged);
     if (why.empty()) continue;
-    of_site.site = kept(*of_site.site, after.find(name).get(), why);
+    of_site.site = kept(*of_site.site, after, why);
     out[name] = std::move(of_site);
   }
   return out;

@@ -18,6 +18,8 @@ namespace tidegate {
 struct Withheld {
   std::shared_ptr<const Site> site;  ///< As it was, with Site::withheld set.
   std::set<std::string> commits;     ///< That strike it.
+  /// Whose rules keep it: as they were before it was struck, until the platform team says others.
+  std::shared_ptr<const Governance> judged_by;
 };
 using WithheldSites = std::map<std::string, Withheld>;  ///< By name.
 

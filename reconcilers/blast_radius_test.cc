@@ -150,6 +150,22 @@ TEST_F(WithholdTest, ThatVeryCommitDoesNotAllowItselfMore) {
   EXPECT_EQ(commit('2', {{"policy.yaml", policy("6")}}), "") << "but the next one does";
 }
 
+TEST_F(WithholdTest, ARuleThatIsTakenAwayByALaterCommitWithholdsNoMore) {
+  commit('1', {site_file("a", "empty"), {"b.yaml", std::nullopt}});
+  EXPECT_EQ(commit('2', {{"policy.yaml", std::nullopt}}), "");
+  EXPECT_TRUE(wipes("a"));
+  EXPECT_EQ(in_force(fleet, withheld, "b"), nullptr);
+}
+
+TEST_F(WithholdTest, ARuleThatIsTakenAwayByThatVeryCommitWithholdsUntilItSaysOtherwise) {
+  commit('1', {{"policy.yaml", std::nullopt}, site_file("a", "empty"), {"b.yaml", std::nullopt}});
+  EXPECT_EQ(commit('2', {site_file("c", "live")}), "a b ") << "says nothing of the rules";
+  EXPECT_EQ(commit('3', {{"policy.yaml", policy("1")}}), "a b ");
+  EXPECT_EQ(commit('4', {{"policy.yaml", policy("1", ", acknowledge: [" + id('1').hex + "]")}}),
+            "");
+  EXPECT_TRUE(wipes("a"));
+}
+
 TEST_F(WithholdTest, WhatIsKeptIsUnderTheRulesOfNow) {
   commit('1', {site_file("a", "empty"), site_file("b", "empty")});
   commit('2', {{"freeze.yaml", document("Freeze", "stop", "select: {}, reason: incident")}});

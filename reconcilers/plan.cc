@@ -210,8 +210,11 @@ void Planner::plan_environment(const Environment& e) {
   if (!secret.empty()) return hold({e.name, "Invalid", secret, {}});
   hold_uncommitted(e, code, content);
   ask_policies(e, code, content);
+  const LeftOut left = leave_out_failed(e, code, content);
   // Rules may have let the code pass for content that does not come with it.
-  if (leave_out_failed(e, code, content)) ask_policies(e, code, content);
+  if (left.failure) ask_policies(e, code, content);
+  // Where they hold the code now, the content is asked for by itself, and told of there.
+  if (left.failure && code.kind == Kind::act) tell(e, *left.failure, left.actions);
   combine(e, std::move(code), std::move(content));
 }
 

@@ -382,5 +382,18 @@ TEST_F(PlanCodeTest, ASiteMayHaveOneStageOrFive) {
             "held live NotProven: 2222222 has not been proven in test; let test run it first\n");
 }
 
+TEST_F(PlanCodeTest, WaitsForARepositoryThatWasNotReadYet) {
+  want("dev").code = c2;
+  observed.repository_pending = true;
+  observed.repository_problem = "repository acme.git has not been looked up yet";
+  observed.unread_commits = {c1, c2};
+  EXPECT_EQ(planned(),
+            "waiting dev: promote 2222222 | for the repository: repository acme.git has not been "
+            "looked up yet\n")
+      << "and what runs needs none";
+  observed.unread_commits.clear();
+  EXPECT_EQ(planned(), "ready dev: promote 2222222 | it runs 1111111\n") << "it is in the mirror";
+}
+
 }  // namespace
 }  // namespace tidegate

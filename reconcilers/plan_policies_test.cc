@@ -269,6 +269,15 @@ TEST_F(PlanPoliciesTest, ANewSoakRuleTakesNothingBack) {
   EXPECT_EQ(planned(), "");
 }
 
+TEST_F(PlanPoliciesTest, ContentThatKeepsFailingIsToldOfOnceWhereTheCodeMayNotComeWithoutIt) {
+  rule("age", ContentRule{{}, false, 24h});
+  has_content("dev", from_live, 1, noon - 48h);
+  want_content("dev", from_live, 2);
+  failed_content("dev", false);
+  want("dev").code = c2;
+  EXPECT_EQ(planned(), "");
+}
+
 // ---- before the switch ----
 
 TEST_F(PlanPoliciesTest, AFreezeThatBeginsStopsAStepThatRuns) {

@@ -184,15 +184,16 @@ void Planner::tell(const Environment& e, const Failure& failure, std::vector<Act
 }
 
 /// Content that could not be brought, neither by itself nor with this commit, does not keep the
-/// commit back. Says whether there is any.
-bool Planner::leave_out_failed(const Environment& e, const Outcome& code, Content& content) {
+/// commit back.
+LeftOut Planner::leave_out_failed(const Environment& e, const Outcome& code,
+                                  Content& content) const {
   if (code.kind != Kind::act || !seen(e.name).exists ||
       std::ranges::any_of(content, [](const auto& c) { return comes_back(c.second); }))
-    return false;
+    return {};
   const CommitId& commit = promote_in(code.actions)->commit;
   const ObservedEnvironment& s = seen(e.name);
   // With code in quarantine it is the content that goes alone.
-  if (retries_.contains(e.name) || code_quarantined(e, commit)) return false;
+  if (retries_.contains(e.name) || code_quarantined(e, commit)) return {};
   std::vector<Action> all, alone;  // Alone goes what is not fetched because of the commit.
   for (const auto& [part, o] : content) {
     if (o.kind != Kind::act || !brings_content(o.actions.front())) continue;
@@ -206,12 +207,11 @@ bool Planner::leave_out_failed(const Environment& e, const Outcome& code, Conten
   const Failure* failed = all.empty() ? nullptr : failed_on(commit, all);
   if (!keeps_back(failed))
     failed = alone.empty() ? nullptr : failed_on(s.commit.value_or(CommitId{}), alone);
-  if (!keeps_back(failed)) return false;
-  tell(e, *failed, all);
+  if (!keeps_back(failed)) return {};
   for (auto& [part, o] : content) {
     if (o.kind == Kind::act && brings_content(o.actions.front())) o = {};
   }
-  return true;
+  return {failed, std::move(all)};
 }
 
 /// Says which commit a step ends on, and what its failures are filed under.

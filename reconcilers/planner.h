@@ -32,6 +32,12 @@ struct Outcome {
   static Outcome hold(Hold held) { return {Kind::hold, {}, {}, std::move(held)}; }
 };
 
+/// Content that is not brought with a commit; none without a failure.
+struct LeftOut {
+  const Failure* failure = nullptr;
+  std::vector<Action> actions{};
+};
+
 /// Who needs an environment in this plan: one target, or any number of readers.
 class Claims {
  public:
@@ -121,7 +127,7 @@ class Planner {
 
   // plan_step.cc
   void combine(const Environment& e, Outcome code, Content content);
-  bool leave_out_failed(const Environment& e, const Outcome& code, Content& content);
+  LeftOut leave_out_failed(const Environment& e, const Outcome& code, Content& content) const;
   bool keeps_back(const Failure* failure) const;
   void tell(const Environment& e, const Failure& failure, std::vector<Action> actions);
   void file(const Environment& e, Step& step) const;

@@ -154,6 +154,24 @@ std::vector<Verdict> judge_proofs(const Site& site, const ObservedSite& observed
   return std::move(out).take();
 }
 
+std::optional<Verdict> held_at(const Site& site, const ObservedSite& observed, const Step& step,
+                               const Calendar& calendar, Timestamp later) {
+  const Environment* environment = site.find(step.environment);
+  if (!environment) return std::nullopt;
+  std::optional<Verdict> held;
+  for (const Action& action : step.actions) {
+    for (Verdict& v :
+         judge(site, observed, *environment, action, calendar, later, {step.actions, {}})) {
+      if (v.hold && !held) held = std::move(v);
+    }
+  }
+  const auto broken = held ? std::nullopt : broken_rule(site, observed, step, calendar, later);
+  if (broken) held = Verdict{"", "", Hold{step.environment, "ClockWentBack", *broken, {}}, *broken};
+  if (held)
+    held->hold->message += ": so it was at " + to_rfc3339(later) + ", before the clock went back";
+  return held;
+}
+
 std::optional<Hold> strictest(const std::vector<Verdict>& verdicts) {
   const Hold* stands = nullptr;
   for (const Verdict& verdict : verdicts) {

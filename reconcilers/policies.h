@@ -28,6 +28,10 @@ std::vector<Verdict> judge_proofs(const Site& site, const ObservedSite& observed
                                   const Environment& environment, const CommitId& commit,
                                   Timestamp now);
 
+/// What would hold a step at a later time, which clocks showed before they were set back.
+std::optional<Verdict> held_at(const Site& site, const ObservedSite& observed, const Step& step,
+                               const Calendar& calendar, Timestamp later);
+
 /// When the oldest of the content was taken that an environment has from stages above it.
 std::optional<Timestamp> taken_from_above(const Site& site, const std::string& environment,
                                           const std::map<Part, Stamp>& content);

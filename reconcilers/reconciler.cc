@@ -55,7 +55,8 @@ void Reconciler::find_bug(const Site& site, Look& look, Timestamp now) const {
 std::vector<Step> Reconciler::admit(const Site& site, Admission& admission, const StepFilter& only,
                                     Look& look, Timestamp now) {
   std::vector<Step> asked, let_in, left;
-  for (Step& step : look.plan.ready) (!only || only(step) ? asked : left).push_back(std::move(step));
+  for (Step& step : look.plan.ready)
+    (!only || only(step) ? asked : left).push_back(std::move(step));
   const auto said = admission.admit(site, look.observed, asked, now);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     auto& verdicts = look.plan.verdicts[asked[i].environment];

@@ -165,7 +165,7 @@ TEST_F(RevertsTest, APlanSaysWhatARestoreWouldLose) {
   EXPECT_EQ(planned(), ready);
   want("live").rollback = true;
   want("live").deploy.update = false;
-  EXPECT_EQ(planned(), ready);
+  EXPECT_EQ(planned(), "ready live: promote 2222222 | it runs 1111111 | no update\n");
 }
 
 }  // namespace

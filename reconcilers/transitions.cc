@@ -132,4 +132,10 @@ TransitionsTold transitions_between(const SiteUnrest& before, const SiteStatus& 
   return out;
 }
 
+Transition transition_of(const Revert& revert, const std::string& type,
+                         const std::string& message) {
+  return {TransitionType::rolled_back, revert.site, revert.environment, type, message,
+          revert.failure.operation};
+}
+
 }  // namespace tidegate

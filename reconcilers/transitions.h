@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "reconcilers/reverts.h"
 #include "reconcilers/status.h"
 
 namespace tidegate {
@@ -50,5 +51,9 @@ struct TransitionsTold {
 /// until it succeeds or becomes another. Where an operation runs, or nothing could be observed,
 /// what was told stands.
 TransitionsTold transitions_between(const SiteUnrest& before, const SiteStatus& now);
+
+/// What became of a revert in git, by the type and message of its event: part of going back, and
+/// told as such.
+Transition transition_of(const Revert& revert, const std::string& type, const std::string& message);
 
 }  // namespace tidegate

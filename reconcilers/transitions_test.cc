@@ -119,6 +119,7 @@ TEST_F(TransitionsTest, AnOperationBetweenTwoLooksAtAHoldMakesItNoNews) {
   EXPECT_EQ(look(), "");
   seen("test").operation.reset();
   EXPECT_EQ(look(), "");
+  want("test").suspend.reset();
   want("test").code = c1;
   EXPECT_EQ(look(), "test normal Converged\n");
 }

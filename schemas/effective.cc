@@ -50,6 +50,7 @@ EnvironmentFields merged(EnvironmentFields under, const EnvironmentFields& over)
   replace(under.maintenance_always, over.maintenance_always);
   replace(under.note, over.note);
   replace(under.timeout, over.timeout);
+  if (over.http) under.certificate = over.certificate;
   replace(under.http, over.http);
   replace(under.verify_commands, over.verify_commands);
   replace(under.compare, over.compare);
@@ -316,7 +317,19 @@ class Merger {
                                "has no address to look at: write url or previewUrl"));
     else if (!fields.http && !environment.url.empty())
       verify.http = {HttpCheck{}};
+    check_certificate(document, fields, environment);
     fill_longer_looks(document, fields, environment);
+  }
+
+  void check_certificate(const Document& document, const EnvironmentFields& fields,
+                         const Environment& environment) {
+    const std::string& url = environment.url.empty() ? environment.preview_url : environment.url;
+    if (!fields.certificate || url.empty() || url.starts_with("https://")) return;
+    const std::string place =
+        "verify.http[" + std::to_string(fields.certificate->value) + "].certificate";
+    tell(environment_problem(document, fields.certificate->mark, place,
+                             quote(url) + " has none: write an address with https://, or remove "
+                                          "it"));
   }
 
   /// What looks where visitors do, and for longer than once.

@@ -97,13 +97,7 @@ std::optional<Refresh> read_refresh(const Value& value, const Origin& origin) {
   if (every) refresh.every = every->duration(minutes(1), length_max);
   if (schedule) refresh.schedule = schedule->text(wrong_schedule).value_or("");
   if (const auto zone = fields.find("timeZone")) {
-    const auto name = zone->text(wrong_time_zone);
-    if (name && origin.knows_zone && !origin.knows_zone(*name)) {
-      zone->wrong(quote(*name) +
-                  " is no time zone that this machine knows: write one like \"Europe/Berlin\", or "
-                  "install tzdata");
-    }
-    refresh.time_zone = name.value_or(refresh.time_zone);
+    refresh.time_zone = read_time_zone(*zone, origin.knows_zone).value_or(refresh.time_zone);
     if (!schedule) zone->wrong("goes with a schedule only: remove it");
   }
   if (!refresh.on_promote && !every && !schedule)
@@ -209,8 +203,11 @@ void read_verify(const Value& value, const Origin& origin, EnvironmentFields& en
     const auto items = http->items();
     if (items && items->size() > checks_max)
       http->wrong("has more than " + std::to_string(checks_max) + " items: remove some");
-    for (const Value& item : items ? *items : std::vector<Value>{})
+    for (const Value& item : items ? *items : std::vector<Value>{}) {
       checks.push_back(read_http_check(item));
+      if (checks.back().certificate_valid_for && !environment.certificate)
+        environment.certificate = {checks.size() - 1, mark_of(item, origin)};
+    }
     environment.http = {std::move(checks), mark_of(*http, origin)};
   }
   if (const auto commands = fields.find("commands"))

@@ -167,8 +167,9 @@ TEST(ExamplesTest, EveryRuleMeansWhatItSays) {
 /// The pages of the field reference, one after the other.
 std::string field_reference() {
   std::string text;
-  for (const char* page : {"README.md", "policy.md", "freeze.md", "grant.md"})
-    text += read(manifests / page);
+  for (const char* page :
+       {"driver", "siteclass", "site", "environment", "policy", "freeze", "grant"})
+    text += read(manifests / (std::string(page) + ".md"));
   return text;
 }
 
@@ -230,7 +231,7 @@ TEST(ExamplesTest, TheFieldReferenceShowsRealAnswers) {
 
 /// The preset's commands as the field reference writes them out, below the type's heading.
 std::string preset_block(const std::string& type) {
-  const std::string text = read(manifests / "README.md");
+  const std::string text = read(manifests / "application.md");
   const std::string fence = "```yaml\n";
   const std::size_t heading = text.find("\n### " + type + "\n");
   const std::size_t start = text.find(fence, heading) + fence.size();

@@ -135,6 +135,11 @@ std::vector<std::string> Fleet::files_of(const std::string& site) const {
   return entry ? entry->files : std::vector<std::string>();
 }
 
+std::shared_ptr<const Governance> Fleet::governance_of(const Site& site) const {
+  const auto declared = find(site.name);
+  return declared ? declared->governance : governance(state_->rulebook.concerning(site), {});
+}
+
 std::set<std::string> Fleet::acknowledged_commits() const {
   std::set<std::string> commits;
   for (const auto& [key, entry] : state_->rulebook.entries) {
@@ -146,6 +151,13 @@ std::set<std::string> Fleet::acknowledged_commits() const {
     }
   }
   return commits;
+}
+
+std::set<std::string> Fleet::roots() const {
+  std::set<std::string> roots;
+  for (const auto& [name, driver] : state_->driver_specs)
+    if (driver) roots.insert(driver->root);
+  return roots;
 }
 
 const std::string& Fleet::revision() const { return state_->revision; }

@@ -98,6 +98,11 @@ class Fleet {
   std::vector<std::string> files_of(const std::string& site) const;
   /// Manifest commits that policies acknowledge, whatever they strike; 40 hex digits each.
   std::set<std::string> acknowledged_commits() const;
+  /// What the platform team says of a site, be it declared here or no more. Never null.
+  std::shared_ptr<const Governance> governance_of(const Site& site) const;
+
+  /// Of the drivers that documents declare.
+  std::set<std::string> roots() const;
 
   const std::string& revision() const;  ///< "" before the first commit.
   /// The file that holds the document of that environment; "" for none.

@@ -89,6 +89,26 @@ TEST(FleetTest, AsksWhoeverKnowsTimeZones) {
   EXPECT_EQ(problems(next, "Europe/Nowhere").size(), 1U) << "so do those that come after";
 }
 
+TEST(FleetTest, AsksForTheTimeZonesOfWindowsToo) {
+  const KnowsZone berlin = [](const std::string& zone) { return zone == "Europe/Berlin"; };
+  const auto problems = [&](const Fleet& begin, const std::string& list) {
+    const std::string policy = document(
+        "Policy", "name: hours",
+        "rules: [{name: r, windows: {" + list +
+            ": [{cron: \"0 9 * * *\", duration: 8h, timeZone: Europe/Berlin}, {cron: \"0 9 * * "
+            "*\", duration: 8h, timeZone: Europe/Berlim}]}}]");
+    return spell(begin.with({{"policy.yaml", policy}}, "r1", "ann").problems());
+  };
+  const auto told = [](const std::string& list, int column) {
+    return Texts{"policy.yaml:5:" + std::to_string(column) + ": spec.rules[0].windows." + list +
+                 "[1].timeZone: \"Europe/Berlim\" is no time zone that this machine knows: write "
+                 "one like \"Europe/Berlin\", or install tzdata"};
+  };
+  EXPECT_EQ(problems(Fleet{}, "allow"), Texts{}) << "its form alone";
+  EXPECT_EQ(problems(Fleet{berlin}, "allow"), told("allow", 148));
+  EXPECT_EQ(problems(Fleet{berlin}, "deny"), told("deny", 147));
+}
+
 TEST(FleetTest, TellsWhatItIsMadeOf) {
   const Fleet fleet = start();
   EXPECT_EQ(spell(fleet.problems()), Texts{});

@@ -136,7 +136,7 @@ class DocumentReader {
             read_environment(*spec_, {.knows_zone = knows_zone_}));
         break;
       case DocumentKind::policy:
-        document_->policy = std::make_shared<Policy>(read_policy(*spec_, name));
+        document_->policy = std::make_shared<Policy>(read_policy(*spec_, name, knows_zone_));
         break;
       case DocumentKind::freeze:
         document_->freeze = std::make_shared<Freeze>(read_freeze(*spec_, name));
@@ -179,6 +179,16 @@ std::optional<CommitId> read_commit(const Value& value) {
 std::optional<Timestamp> read_time(const Value& value) {
   const auto text = value.text(wrong_time);
   return text ? parse_rfc3339(*text) : std::nullopt;
+}
+
+std::optional<std::string> read_time_zone(const Value& value, KnowsZone knows_zone) {
+  auto name = value.text(wrong_time_zone);
+  if (name && knows_zone && !knows_zone(*name)) {
+    value.wrong(quote(*name) +
+                " is no time zone that this machine knows: write one like \"Europe/Berlin\", or "
+                "install tzdata");
+  }
+  return name;
 }
 
 std::optional<SecretRef> read_secret(const Value& value, const Origin& origin) {

@@ -55,6 +55,7 @@ struct EnvironmentFields {
   std::optional<std::string> note;
   std::optional<Duration> timeout;
   std::optional<Marked<std::vector<HttpCheck>>> http;
+  std::optional<Marked<std::size_t>> certificate;  ///< The first of `http` that asks for one.
   std::optional<std::vector<std::string>> verify_commands;
   std::optional<Marked<Comparison>> compare;
   std::optional<Marked<Soak>> soak;

@@ -24,6 +24,8 @@ std::map<std::string, SecretRef> read_secrets(const Value& value, const Origin& 
 std::optional<CommitId> read_commit(const Value& value);
 /// RFC 3339.
 std::optional<Timestamp> read_time(const Value& value);
+/// An IANA time zone: of good form, and one, where somebody knows them.
+std::optional<std::string> read_time_zone(const Value& value, KnowsZone knows_zone);
 
 // JSON readers lose whole numbers above this.
 inline constexpr std::int64_t generation_max = 9'007'199'254'740'991;
@@ -38,7 +40,7 @@ HostDriverSpec read_driver(const Value& spec, const std::string& name);
 SiteManifest read_site(const Value& spec);
 SiteClassManifest read_site_class(const Value& spec, KnowsZone knows_zone);
 EnvironmentFields read_environment(const Value& spec, const Origin& origin);
-Policy read_policy(const Value& spec, const std::string& name);
+Policy read_policy(const Value& spec, const std::string& name, KnowsZone knows_zone);
 Freeze read_freeze(const Value& spec, const std::string& name);
 GrantManifest read_grant(const Value& spec, const std::string& name);
 

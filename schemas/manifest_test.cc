@@ -101,8 +101,6 @@ TEST(ManifestTest, RefusesWhatIsNotBuiltYet) {
        "51: spec.content.databases[0].engine: \"postgresql\" is not supported yet: write mariadb "
        "or "
        "sqlite"},
-      {environment("code: {branch: main, writable: true}"),
-       "29: spec.code.writable: \"writable\" is not supported yet"},
       {environment("deletionPolicy: Delete"),
        "8: spec.deletionPolicy: \"deletionPolicy\" is not supported yet"},
       {environment("content: {source: {archive: x}}"),

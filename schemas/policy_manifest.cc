@@ -73,7 +73,7 @@ ProvenRule read_proven(const Value& value) {
   return rule;
 }
 
-std::vector<Window> read_window_list(const Value& value) {
+std::vector<Window> read_window_list(const Value& value, KnowsZone knows_zone) {
   std::vector<Window> windows;
   const auto items = value.items();
   if (items && items->size() > windows_max)
@@ -86,18 +86,18 @@ std::vector<Window> read_window_list(const Value& value) {
     if (const auto length = fields.need("duration", "write how long it is open, such as 8h"))
       window.duration = length->duration(minutes(1), days(31)).value_or(Duration{});
     if (const auto zone = fields.find("timeZone"))
-      window.time_zone = zone->text(wrong_time_zone).value_or(window.time_zone);
+      window.time_zone = read_time_zone(*zone, knows_zone).value_or(window.time_zone);
     windows.push_back(std::move(window));
   }
   return windows;
 }
 
-WindowsRule read_windows(const Value& value) {
+WindowsRule read_windows(const Value& value, KnowsZone knows_zone) {
   const Fields fields(value, {"allow", "deny"});
   WindowsRule rule;
   const auto allow = fields.find("allow"), deny = fields.find("deny");
-  if (allow) rule.allow = read_window_list(*allow);
-  if (deny) rule.deny = read_window_list(*deny);
+  if (allow) rule.allow = read_window_list(*allow, knows_zone);
+  if (deny) rule.deny = read_window_list(*deny, knows_zone);
   const auto empty = [](const std::optional<Value>& list) {
     return !list || (list->node().kind == Node::Kind::list && list->node().items.empty());
   };
@@ -241,9 +241,9 @@ ForbidRule read_forbid(const Value& value) {
   return rule;
 }
 
-RuleSpec read_rule_spec(std::string_view kind, const Value& value) {
+RuleSpec read_rule_spec(std::string_view kind, const Value& value, KnowsZone knows_zone) {
   if (kind == "provenIn") return read_proven(value);
-  if (kind == "windows") return read_windows(value);
+  if (kind == "windows") return read_windows(value, knows_zone);
   if (kind == "signedCommits") return read_signed(value);
   if (kind == "content") return read_content_rule(value);
   if (kind == "backup") return read_backup(value);
@@ -253,7 +253,7 @@ RuleSpec read_rule_spec(std::string_view kind, const Value& value) {
   return read_forbid(value);
 }
 
-Rule read_rule(const Value& value, std::set<std::string>& names) {
+Rule read_rule(const Value& value, std::set<std::string>& names, KnowsZone knows_zone) {
   std::vector<std::string_view> known = rule_kinds;
   known.push_back("name");
   const Fields fields(value, known);
@@ -266,7 +266,7 @@ Rule read_rule(const Value& value, std::set<std::string>& names) {
   if (value.node().kind == Node::Kind::map && fields.count(rule_kinds) != 1)
     value.wrong("needs exactly one of " + alternatives(rule_kinds));
   for (const std::string_view kind : rule_kinds)
-    if (const auto spec = fields.find(kind)) rule.spec = read_rule_spec(kind, *spec);
+    if (const auto spec = fields.find(kind)) rule.spec = read_rule_spec(kind, *spec, knows_zone);
   return rule;
 }
 
@@ -294,7 +294,7 @@ std::vector<std::string> read_verbs(const Value& value) {
   return result;
 }
 
-Policy read_policy(const Value& spec, const std::string& name) {
+Policy read_policy(const Value& spec, const std::string& name, KnowsZone knows_zone) {
   const Fields fields(spec, {"select", "rules"});
   Policy policy;
   policy.name = name;
@@ -307,7 +307,7 @@ Policy read_policy(const Value& spec, const std::string& name) {
     rules->wrong("has more than " + std::to_string(rules_max) + " items: remove some");
   std::set<std::string> names;
   for (const Value& item : items ? *items : std::vector<Value>{})
-    policy.rules.push_back(read_rule(item, names));
+    policy.rules.push_back(read_rule(item, names, knows_zone));
   return policy;
 }
 

@@ -129,29 +129,37 @@ void RulebookEdit::tell(const std::string& grant, const std::vector<Problem>& pr
   if (told->problems != found->second->problems) found->second = std::move(told);
 }
 
+std::vector<const RuleEntry*> Rulebook::concerning(const Site& site) const {
+  std::vector<const RuleEntry*> out;
+  for (const auto& [name, entry] : entries) {
+    if (name.kind == DocumentKind::grant) break;  // The last kind, and found by its site.
+    if (entry->selects(site)) out.push_back(entry.get());
+  }
+  if (const auto found = grants_of.find(site.name); found != grants_of.end())
+    for (const std::string& grant : found->second)
+      out.push_back(entries.at({DocumentKind::grant, "", grant}).get());
+  return out;
+}
+
+std::shared_ptr<const Governance> governance(const std::vector<const RuleEntry*>& entries,
+                                             const std::vector<std::string>& waits_for) {
+  Governance out;
+  for (const RuleEntry* entry : entries) {
+    if (entry->policy) out.policies.push_back(entry->policy);
+    if (entry->freeze) out.freezes.push_back(entry->freeze);
+    if (entry->grant) out.grants.push_back(entry->grant);
+    if (!entry->unreadable.empty()) out.unreadable.push_back(entry->unreadable);
+  }
+  out.unreadable.insert(out.unreadable.end(), waits_for.begin(), waits_for.end());
+  return std::make_shared<const Governance>(std::move(out));
+}
+
 std::shared_ptr<const Governance> RulebookEdit::govern(
     const Site& site, const std::shared_ptr<const Governance>& previous,
     const std::vector<std::string>& waits_for) {
-  Key key{{}, waits_for};
-  for (const auto& [name, entry] : book_.entries) {
-    if (name.kind == DocumentKind::grant) break;  // The last kind, and found by its site.
-    if (entry->selects(site)) key.first.push_back(entry.get());
-  }
-  if (const auto found = book_.grants_of.find(site.name); found != book_.grants_of.end())
-    for (const std::string& grant : found->second)
-      key.first.push_back(book_.entries.at({DocumentKind::grant, "", grant}).get());
+  const Key key{book_.concerning(site), waits_for};
   auto& made = made_[key];
-  if (!made) {
-    Governance governance;
-    for (const RuleEntry* entry : key.first) {
-      if (entry->policy) governance.policies.push_back(entry->policy);
-      if (entry->freeze) governance.freezes.push_back(entry->freeze);
-      if (entry->grant) governance.grants.push_back(entry->grant);
-      if (!entry->unreadable.empty()) governance.unreadable.push_back(entry->unreadable);
-    }
-    governance.unreadable.insert(governance.unreadable.end(), waits_for.begin(), waits_for.end());
-    made = std::make_shared<const Governance>(std::move(governance));
-  }
+  if (!made) made = governance(key.first, key.second);
   return previous && *previous == *made ? previous : made;
 }
 

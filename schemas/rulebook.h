@@ -31,7 +31,14 @@ struct RuleEntry {
 struct Rulebook {
   std::map<DocumentKey, std::shared_ptr<const RuleEntry>> entries;
   std::map<std::string, std::set<std::string>> grants_of;  ///< Names, by site.
+
+  /// Those that select a site, by kind and name.
+  std::vector<const RuleEntry*> concerning(const Site& site) const;
 };
+
+/// What they say together. `waits_for`: what else keeps rules from being known.
+std::shared_ptr<const Governance> governance(const std::vector<const RuleEntry*>& entries,
+                                             const std::vector<std::string>& waits_for);
 
 /// One change of a Rulebook in the making: documents first, then settle(), then the questions.
 class RulebookEdit {

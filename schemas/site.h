@@ -239,8 +239,8 @@ struct Site {
   /// What keeps this site from being read anew: its documents are broken, this is its last good
   /// state. "" when all is well.
   std::string invalid;
-  /// Why it keeps what it was though its documents say otherwise: a manifest commit strikes too many
-  /// sites. "" when nothing does. Set by who bounds commits, in no digest.
+  /// Why it keeps what it was though its documents say otherwise: a manifest commit strikes too
+  /// many sites. "" when nothing does. Set by who bounds commits, in no digest.
   std::string withheld;
   /// "file@revision" facts for history.
   std::string revision, author;

@@ -69,6 +69,57 @@ TEST(SystemWindowsTest, AWindowInTheHourThatComesTwiceOpensOnce) {
                     });
 }
 
+// New York 2026-03-08: 02:00 becomes 03:00 at 07:00 UTC; 2026-11-01: 02:00 becomes 01:00 at 06:00
+// UTC.
+TEST(SystemWindowsTest, NewYorkChangesItsClocksOnOtherDays) {
+  const std::string zone = "America/New_York";
+  expect_all({{{"0 22 * * *", 8h, zone}}, {}},
+             {
+                 {"2026-03-08T03:00:00Z", "open until 2026-03-08T11:00:00Z"},
+                 {"2026-03-08T11:00:00Z", "closed until 2026-03-09T02:00:00Z"},
+                 {"2026-11-01T02:00:00Z", "open until 2026-11-01T10:00:00Z"},
+                 {"2026-11-01T10:00:00Z", "closed until 2026-11-02T03:00:00Z"},
+             });
+  expect_all({{{"30 2 * * *", 1h, zone}}, {}},
+             {
+                 {"2026-03-07T07:30:00Z", "open until 2026-03-07T08:30:00Z"},
+                 {"2026-03-07T08:30:00Z", "closed until 2026-03-09T06:30:00Z"},
+             });
+  expect_all({{{"30 1 * * *", 1h, zone}}, {}},
+             {
+                 {"2026-11-01T05:29:59Z", "closed until 2026-11-01T05:30:00Z"},
+                 {"2026-11-01T05:30:00Z", "open until 2026-11-01T06:30:00Z"},
+                 {"2026-11-01T06:30:00Z", "closed until 2026-11-02T06:30:00Z"},
+             });
+  expect_all({{}, {{"0 0 1 11 *", 25h, zone}}},  // A day of 25 hours, kept free as a whole.
+             {
+                 {"2026-11-01T03:59:59Z", "open until 2026-11-01T04:00:00Z"},
+                 {"2026-11-01T04:00:00Z", "closed until 2026-11-02T05:00:00Z"},
+             });
+}
+
+// Lord Howe 2026-10-04: 02:00 becomes 02:30; 2026-04-05: 02:00 becomes 01:30, at 15:00 UTC.
+TEST(SystemWindowsTest, LordHoweChangesItsClocksByHalfAnHour) {
+  const std::string zone = "Australia/Lord_Howe";
+  expect_all({{{"0 22 * * *", 8h, zone}}, {}},
+             {
+                 {"2026-10-03T11:30:00Z", "open until 2026-10-03T19:30:00Z"},
+                 {"2026-10-03T19:30:00Z", "closed until 2026-10-04T11:00:00Z"},
+                 {"2026-04-04T11:00:00Z", "open until 2026-04-04T19:00:00Z"},
+                 {"2026-04-04T19:00:00Z", "closed until 2026-04-05T11:30:00Z"},
+             });
+  expect_all({{{"15 2 * * *", 30min, zone}}, {}},
+             {
+                 {"2026-10-02T15:45:00Z", "open until 2026-10-02T16:15:00Z"},
+                 {"2026-10-02T16:15:00Z", "closed until 2026-10-04T15:15:00Z"},
+             });
+  expect_all({{{"45 1 * * *", 1h, zone}}, {}},
+             {
+                 {"2026-04-04T14:45:00Z", "open until 2026-04-04T15:45:00Z"},
+                 {"2026-04-04T15:45:00Z", "closed until 2026-04-05T15:15:00Z"},
+             });
+}
+
 TEST(SystemWindowsTest, DeniedDaysAreTakenOutAcrossTheChange) {
   const WindowsRule rule{{{"0 * * * *", 1h, "UTC"}}, {{"0 0 29 3 *", 24h, "Europe/Berlin"}}};
   expect_all(rule, {
@@ -86,6 +137,13 @@ TEST(SystemWindowsTest, KnowsLeapDays) {
                        {"2028-03-01T00:00:00Z", "closed until 2032-02-29T00:00:00Z"},
                        {"2100-02-28T12:00:00Z", "closed until 2104-02-29T00:00:00Z"},
                    });
+  // The evening before it lasts into it; where there is none, into March.
+  expect_all({{{"0 22 28 2 *", 8h, "Europe/Berlin"}}, {}},
+             {
+                 {"2028-02-28T21:00:00Z", "open until 2028-02-29T05:00:00Z"},
+                 {"2028-02-29T05:00:00Z", "closed until 2029-02-28T21:00:00Z"},
+                 {"2029-02-28T21:00:00Z", "open until 2029-03-01T05:00:00Z"},
+             });
 }
 
 TEST(SystemWindowsTest, GoesOnAfter2038) {
@@ -94,6 +152,20 @@ TEST(SystemWindowsTest, GoesOnAfter2038) {
                          {"2038-01-19T08:00:00Z", "open until 2038-01-19T16:00:00Z"},
                          {"2040-07-02T06:59:59Z", "closed until 2040-07-02T07:00:00Z"},
                      });
+  // Clocks go on changing there by the rule of the zone, beyond its table.
+  expect_all(night, {
+                        {"2038-03-27T21:00:00Z", "open until 2038-03-28T05:00:00Z"},
+                        {"2038-03-28T05:00:00Z", "closed until 2038-03-28T20:00:00Z"},
+                        {"2038-10-30T20:00:00Z", "open until 2038-10-31T04:00:00Z"},
+                        {"2038-10-31T04:00:00Z", "closed until 2038-10-31T21:00:00Z"},
+                    });
+  expect_all({{{"30 2 * * *", 1h, "America/New_York"}}, {}},
+             {{"2040-03-10T08:30:00Z", "closed until 2040-03-12T06:30:00Z"}});
+  expect_all({{{"45 1 * * *", 1h, "Australia/Lord_Howe"}}, {}},
+             {
+                 {"2040-03-31T14:45:00Z", "open until 2040-03-31T15:45:00Z"},
+                 {"2040-03-31T15:45:00Z", "closed until 2040-04-01T15:15:00Z"},
+             });
 }
 
 TEST(SystemWindowsTest, AClockThatGoesBackFindsTheSameWindows) {

@@ -254,7 +254,8 @@ class Apply {
   Progress& progress_;
   const SavedPlan* const saved_;
   Reconciler reconciler_;
-  FleetLedger ledger_{[](const std::string&) {}};  // All are looked at again and again.
+  // All are looked at again and again.
+  FleetLedger ledger_{installation_.calendar, [](const std::string&) {}};
   const std::chrono::steady_clock::time_point deadline_;
   std::vector<std::string> order_;
   std::map<std::string, Progressing> sites_;
@@ -350,10 +351,7 @@ int apply_given(const Options& options, const SavedPlan* saved) {
   settings.runs_once = true;
   settings.watcher.changed = [&](const OperationRecord& o) { progress.changed(o); };
   settings.log = [&](const char* level, const std::string& message, const auto& facts) {
-    if (std::string(level) != "error") return;
-    std::string text = "tidegate: " + message;
-    for (const auto& [key, value] : facts) text += " " + key + "=" + value;
-    progress.note(text);
+    if (std::string(level) == "error") progress.note(told_as(message, facts));
   };
   auto installation = Installation::open(std::move(settings));
   if (!installation) return fail(installation.error().message);

@@ -42,23 +42,32 @@ std::vector<std::string> what_is_missing(const std::optional<SiteStatus>& status
   return out;
 }
 
-/// The holds that keep it, where nothing but a person can go on; nothing where anything of the site
-/// runs or waits for its time: what is held may rest on that.
+/// Whether a hold opens by itself early enough to be waited for.
+bool opens_by(const Hold& hold, Timestamp deadline) {
+  return hold.opens_at && *hold.opens_at <= deadline;
+}
+
+/// The holds that keep it, where nothing else can go on before the deadline; nothing where anything
+/// of the site runs or waits for its time: what is held may rest on that.
 std::vector<std::string> what_holds_for_good(const SiteStatus& status,
-                                             const std::string& environment) {
+                                             const std::string& environment, Timestamp deadline) {
   std::vector<std::string> out;
-  const auto concerns_ready = [](const Condition& c) { return c.type == "Ready"; };
-  if (std::ranges::any_of(status.conditions, concerns_ready)) return {};
+  for (const Condition& c : status.conditions) {
+    if (c.type != "Ready") continue;
+    if (c.reason != "BlastRadius") return {};
+    out.push_back("held " + c.reason + ": " + c.message);
+  }
   for (const auto& e : status.environments) {
     if (e.ready().status == "True") continue;
     const bool moves =
         e.observed.operation || e.tried_again_at || e.holds.empty() ||
         e.ready().reason != e.holds.front().reason ||
-        std::ranges::any_of(e.holds, [](const Hold& hold) { return hold.opens_at.has_value(); });
+        std::ranges::any_of(e.holds, [&](const Hold& h) { return opens_by(h, deadline); });
     if (moves) return {};
     if (!environment.empty() && e.name != environment) continue;
     for (const Hold& hold : e.holds)
-      out.push_back(e.name + ": held " + hold.reason + ": " + hold.message);
+      out.push_back(e.name + ": held " + hold.reason + ": " + hold.message +
+                    (hold.opens_at ? "; opens at " + to_rfc3339(*hold.opens_at) : ""));
   }
   return out;
 }
@@ -204,7 +213,9 @@ int run_retry(const Options& options) {
 int run_wait(const Options& options) {
   auto store = given_store(options, StoreMode::read_only);
   if (!store) return fail(store.error().message);
-  const auto deadline = std::chrono::steady_clock::now() + options.timeout.value_or(10min);
+  const Duration patience = options.timeout.value_or(10min);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const Timestamp late = SystemClock().now() + patience;
   const auto& [site, environment] = options.target;
   for (bool first = true;; first = false) {
     auto text = (*store)->status(site);
@@ -219,10 +230,11 @@ int run_wait(const Options& options) {
     }
     auto asked = (*store)->retries(site);
     if (!asked) return fail(asked.error().message);
-    const auto held = status && asked->empty() ? what_holds_for_good(*status, environment)
-                                               : std::vector<std::string>{};
+    const auto held = status && asked->empty()
+                          ? what_holds_for_good(*status, environment, late)
+                          : std::vector<std::string>{};
     if (!held.empty()) {
-      std::cerr << "tidegate: " << site << " waits for a person: " << join(held, "; ") << "\n";
+      std::cerr << "tidegate: " << site << " is held: " << join(held, "; ") << "\n";
       return exit_held;
     }
     if (std::chrono::steady_clock::now() > deadline) {

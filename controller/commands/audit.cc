@@ -60,9 +60,13 @@ int run_audit_export(const Options& options) {
   }
   auto trail = given_trail(options);
   if (!trail) return fail(trail.error().message);
-  const auto head =
-      (*trail)->each(filter, [](const std::string& line) { std::cout << line << "\n"; });
+  bool any = false;
+  const auto head = (*trail)->each(filter, [&any](const std::string& line) {
+    any = true;
+    std::cout << line << "\n";
+  });
   if (!head) return fail(head.error().message);
+  if (!any) std::cerr << "no entry is of that site and time\n";
   if (head->seq > 0) std::cerr << "head " << to_string(*head) << "\n";
   return exit_done;
 }

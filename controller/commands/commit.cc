@@ -177,7 +177,8 @@ int run_commit(const Options& options) {
   if (!act) return exit_code;
   const auto* branch = std::get_if<BranchName>(&act->environment().code);
   if (!branch)
-    return fail(act->name() + " follows no branch to commit to; write code: {branch: …}");
+    return fail(act->name() +
+                " follows no branch to commit to; write code: {branch: …, writable: true}");
   auto mirror = act->installation().repositories->mirror(act->site(), mirrors_of(act->site()));
   if (!mirror) return fail(mirror.error().message);
   Committing committing(options, *act, branch->text, *mirror, *author);

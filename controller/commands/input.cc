@@ -26,6 +26,13 @@ int misused(const std::string& message) {
   return exit_usage;
 }
 
+std::string told_as(const std::string& message,
+                    const std::vector<std::pair<std::string, std::string>>& facts) {
+  std::string text = "tidegate: " + message;
+  for (const auto& [key, value] : facts) text += " " + key + "=" + value;
+  return text;
+}
+
 std::string who_asks() {
   const char* sudo = std::getenv("SUDO_USER");
   if (sudo && *sudo) return sudo;

@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "controller/commands/version.h"
+#include "reconcilers/plan_text.h"
 #include "schemas/text.h"
 
 namespace tidegate {
@@ -53,15 +54,16 @@ class Parser {
       exit_code = exit_done;
       return std::nullopt;
     } catch (const CLI::ParseError& e) {
-      const auto chosen = app_.get_subcommands();
       exit_code = exit_usage;
       if (argc == 1) {
         std::cerr << app_.help() << "\n";
         return std::nullopt;
       }
-      if (chosen.empty() && *argv[1] != '-') return misspelt(argv[1], exit_code);
-      std::cerr << "tidegate: " << e.what() << "\nRun `tidegate "
-                << (chosen.empty() ? "" : chosen.front()->get_name() + " ") << "--help`.\n";
+      const CLI::App& command = innermost();
+      if (&command == &app_ && *argv[1] != '-') return misspelt(argv[1], exit_code);
+      const bool unfinished = &command != &app_ && !command.get_subcommands({}).empty();
+      std::cerr << "tidegate: " << (unfinished ? unknown_below(command, argc, argv) : e.what())
+                << "\nRun `tidegate " << path_of(command) << "--help`.\n";
       return std::nullopt;
     }
     return o_;
@@ -80,13 +82,39 @@ class Parser {
     exit_code = exit_usage;
     return std::nullopt;
   }
+  /// The command that was named last, of those that have others below them too.
+  const CLI::App& innermost() const {
+    const CLI::App* named = &app_;
+    while (!named->get_subcommands().empty()) named = named->get_subcommands().front();
+    return *named;
+  }
+  /// "policy test ".
+  std::string path_of(const CLI::App& command) const {
+    return &command == &app_ ? "" : path_of(*command.get_parent()) + command.get_name() + " ";
+  }
+  static std::vector<std::string> names_below(const CLI::App& command) {
+    std::vector<std::string> names;
+    for (const CLI::App* sub : command.get_subcommands({})) names.push_back(sub->get_name());
+    return names;
+  }
   /// What a first word that is no command may have meant.
   std::string unknown(const std::string& word) const {
     if (word == "backup" || word == "import") return word + " is not supported yet";
-    std::vector<std::string> names;
-    for (const CLI::App* sub : app_.get_subcommands({})) names.push_back(sub->get_name());
+    const auto names = names_below(app_);
     const std::vector<std::string_view> known(names.begin(), names.end());
     return "there is no command \"" + word + "\"" + did_you_mean(word, known);
+  }
+  /// The same of a second word, or that one is missing.
+  std::string unknown_below(const CLI::App& group, int argc, char** argv) const {
+    const auto names = names_below(group);
+    const std::string path = path_of(group);
+    char** const end = argv + argc;
+    char** const at = std::find(argv + 1, end, group.get_name());
+    if (at != end && at + 1 != end && *at[1] != '-') {
+      const std::vector<std::string_view> known(names.begin(), names.end());
+      return "there is no command \"" + path + at[1] + "\"" + did_you_mean(at[1], known);
+    }
+    return "say which: tidegate " + path + join(names, " or tidegate " + path);
   }
   void output(CLI::App* sub) {
     sub->add_option("-o,--output", output_, "text or json")->check(CLI::IsMember({"text", "json"}));
@@ -159,7 +187,8 @@ class Parser {
     output(doctor);
   }
   void policies() {
-    auto* policy = command("policy", "try policies out", "  tidegate policy test manifests/");
+    auto* policy =
+        command("policy", "try policies out on examples", "  tidegate policy test manifests/");
     policy->require_subcommand(1);
     policy->callback([] {});  // Runs after that of the command below, which says what is meant.
     auto* test =
@@ -189,9 +218,11 @@ class Parser {
       output(sub);
       return sub;
     };
-    below("verify", "follow the chain: was an entry changed, taken out or put in?",
-          "Examples:\n  tidegate audit verify\n  tidegate audit verify --anchor HASH@SEQ\n\n"
-          "Exit codes: 0 unbroken, 1 broken at the entry that is named, 64 usage.")
+    below(
+        "verify", "follow the chain: was an entry changed, taken out or put in?",
+        "Examples:\n  tidegate audit verify --config /etc/tidegate/tidegate.yaml\n  tidegate audit "
+        "verify --anchor HASH@SEQ\n\n"
+        "Exit codes: 0 unbroken, 1 broken at the entry that is named, 64 usage.")
         ->add_option("--anchor", o_.anchor,
                      "a head noted elsewhere, HASH@SEQ: without one, a chain cut short at its end "
                      "looks unbroken");
@@ -208,8 +239,8 @@ class Parser {
                           "manifests/ --site acme --timeout 10m\n  tidegate apply plan.json");
     apply->add_option(
         "FILE", o_.saved_plan,
-        "a plan that `tidegate plan --out FILE` saved: exactly its steps are done, or "
-        "nothing when what it rests on has moved");
+        "a plan that `tidegate plan --out FILE` saved: its steps are done exactly so, or "
+        "nothing is when what it rests on has moved");
     manifests(apply, false);
     state(apply);
     apply->add_option("--site", o_.site, "this site alone");
@@ -256,8 +287,9 @@ class Parser {
   }
   void asking() {
     auto* wait = command("wait",
-                         "until a site or environment has converged; ends with 3 where only holds "
-                         "are left, with 4 at the timeout",
+                         "until a site or environment has converged; ends with 3 as soon as only "
+                         "holds are left that no time before the timeout lifts, with 4 at the "
+                         "timeout",
                          "  tidegate wait acme --timeout 10m && echo it is live");
     target(wait, false, true);
     state(wait);
@@ -307,10 +339,14 @@ class Parser {
   }
 
   void by_hand() {
+    const std::string found =
+        "\n\nWithout --manifests: those that were applied last, or the controller's.";
     auto* commit = command(
         "commit", "commit what was changed by hand where code.writable is set, and push it",
         "  tidegate commit acme/dev -m \"A wider banner\"\n  tidegate commit acme/dev -m Banner "
-        "--dry-run\n  tidegate commit acme/dev -m Banner --author \"Ada <ada@example.org>\"");
+        "--dry-run --manifests manifests/\n  tidegate commit acme/dev -m Banner --author \"Ada "
+        "<ada@example.org>\"" +
+            found);
     target(commit, true, true);
     manifests(commit, false);
     state(commit);
@@ -323,7 +359,8 @@ class Parser {
                      "commit what the build makes and what .gitignore names too");
     auto* discard = command(
         "discard", "give up what was changed by hand where code.writable is set",
-        "  tidegate discard acme/dev\n  tidegate discard acme/dev --yes");
+        "  tidegate discard acme/dev\n  tidegate discard acme/dev --yes --manifests manifests/" +
+            found);
     target(discard, true, true);
     manifests(discard, false);
     state(discard);
@@ -335,9 +372,7 @@ class Parser {
   }
 
   void finish() {
-    const CLI::App* named = app_.get_subcommands().front();
-    while (!named->get_subcommands().empty()) named = named->get_subcommands().front();
-    const CLI::App& chosen = *named;
+    const CLI::App& chosen = innermost();
     o_.json = output_ == "json";
     if (o_.json && !chosen.get_option_no_throw("--output"))
       refuse("--output", o_.command + " prints no JSON; leave it out");
@@ -347,6 +382,8 @@ class Parser {
     if (asked && o_.manifests.empty() && o_.config.empty())
       refuse("--manifests", "say which manifests: --manifests DIR or URL@REF, or --config FILE");
     if (o_.command == "apply") one_of_plan_and_manifests();
+    if (o_.command == "commit" && o_.message.find_first_not_of(" \t\r\n") == std::string::npos)
+      refuse("--message", "is empty; say what was changed");
     if (!timeout_.empty()) {
       o_.timeout = parse_duration(timeout_);
       if (!o_.timeout)

@@ -130,11 +130,20 @@ TEST_F(OptionsTest, ReadsWhatEachCommandTakes) {
 
 TEST_F(OptionsTest, TellsAMistakeInALineAndWhereToLook) {
   EXPECT_EQ(mistake({"validate"}), "tidegate: PATH is required\nRun `tidegate validate --help`.\n");
-  EXPECT_EQ(mistake({"apply"}),
-            "tidegate: --manifests: say which manifests: --manifests DIR or URL@REF, or the FILE of "
-            "a saved plan\nRun `tidegate apply --help`.\n");
+  EXPECT_EQ(
+      mistake({"apply"}),
+      "tidegate: --manifests: say which manifests: --manifests DIR or URL@REF, or the FILE of "
+      "a saved plan\nRun `tidegate apply --help`.\n");
   EXPECT_EQ(mistake({"policy", "test"}),
-            "tidegate: DIR is required\nRun `tidegate policy --help`.\n");
+            "tidegate: DIR is required\nRun `tidegate policy test --help`.\n");
+  EXPECT_EQ(mistake({"policy", "tset", "m"}),
+            "tidegate: there is no command \"policy tset\"; did you mean \"test\"?\nRun `tidegate "
+            "policy --help`.\n");
+  EXPECT_EQ(mistake({"audit"}),
+            "tidegate: say which: tidegate audit verify or tidegate audit export\nRun `tidegate "
+            "audit --help`.\n");
+  EXPECT_EQ(mistake({"commit", "acme/dev", "-m", " "}),
+            "tidegate: --message: is empty; say what was changed\nRun `tidegate commit --help`.\n");
   EXPECT_EQ(mistake({"controller"}),
             "tidegate: --config is required\nRun `tidegate controller --help`.\n");
   EXPECT_EQ(mistake({"explain", "acme"}),

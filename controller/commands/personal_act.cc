@@ -34,6 +34,9 @@ std::unique_ptr<PersonalAct> PersonalAct::open(const Options& asked, int& exit_c
   settings.secrets = *secrets;
   settings.owner = out->verb_ + ", pid " + std::to_string(::getpid());
   settings.runs_once = true;
+  settings.log = [](const char* level, const std::string& message, const auto& facts) {
+    if (std::string(level) == "error") std::cerr << told_as(message, facts) + "\n";
+  };
   auto installation = Installation::open(std::move(settings));
   if (!installation) return refuse(installation.error().message);
   out->installation_ = std::move(*installation);

@@ -32,6 +32,10 @@ Result<std::string> read_file(const fs::path& path) {
 Result<std::vector<fs::path>> case_files(const fs::path& directory) {
   std::error_code failure;
   std::vector<fs::path> out;
+  if (fs::is_regular_file(directory, failure))
+    return Error{ErrorKind::invalid, "\"" + directory.string() +
+                                         "\" is a file; name the directory that holds it and the "
+                                         "manifests that it is about"};
   for (fs::recursive_directory_iterator walk(directory, failure), end; !failure && walk != end;
        walk.increment(failure)) {
     if (walk->path().filename().string().starts_with("."))

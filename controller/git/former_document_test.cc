@@ -45,8 +45,8 @@ TEST_F(FormerDocumentTest, IsWhatItSaidBeforeTheCommitThatChangedIt) {
 TEST_F(FormerDocumentTest, WhatChangedNothingButTheLayoutDidNotAsk) {
   says("acme.yaml", live("one"));
   const CommitId asked = says("acme.yaml", live("two"));
-  says("acme.yaml", "# the fleet\n" + live("'two'  # pinned") + "---\nkind: Other\n");
-  says("acme.yaml", "# the fleet\n" + live("two  # pinned") + "---\nkind: Another\n");
+  says("acme.yaml", "# the fleet\n" + live("'two'") + "# pinned\n---\nkind: Other\n");
+  says("acme.yaml", "# the fleet\n" + live("two") + "# pinned\n---\nkind: Another\n");
   EXPECT_EQ(former().asked, asked);
 }
 

@@ -17,6 +17,8 @@ struct RootLayout {
   static RootLayout of_mirrors(const std::string& mirrors) {
     return {mirrors.substr(0, mirrors.size() - std::string("/.tidegate/mirrors").size())};
   }
+  /// A file for each source of manifests. See in_force.h.
+  std::string in_force() const { return own() + "/in-force"; }
   std::string database_users() const { return own() + "/database-users"; }
   std::string builds(const std::string& site) const { return own() + "/builds/" + site; }
   /// An empty file for each environment that was ever created: what tells a lost directory from a

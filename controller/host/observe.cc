@@ -267,6 +267,7 @@ void observe_code(const HostServices& services, const Site& site, ObservedSite& 
       wanted.insert(*commit);
       const auto has = services.repositories.has(site, mirrors, *commit);
       if (has && !*has) out.missing_commits.insert(*commit);
+      if (!has && known.pending) out.unread_commits.insert(*commit);
     }
   }
   std::vector<std::string> paths;

@@ -42,12 +42,13 @@ class ObserveSignaturesTest : public testing::Test {
     site.governance = governance;
   }
   /// What is told of each commit; the environments are as `out` says.
-  std::map<CommitId, std::string> ask(ObservedSite out) {
-    repositories.look_now(site, mirrors_of(site));
+  std::map<CommitId, std::string> ask(ObservedSite out) { return ask(services, std::move(out)); }
+  std::map<CommitId, std::string> ask(const HostServices& whom, ObservedSite out) {
+    whom.repositories.look_now(site, mirrors_of(site));
     for (const auto& stage : site.stages) out.environments[stage];
-    for (const auto& [name, commit] : *repositories.known(site, mirrors_of(site)).refs)
+    for (const auto& [name, commit] : *whom.repositories.known(site, mirrors_of(site)).refs)
       out.refs[name] = commit;
-    observe_signatures(services, site, out);
+    observe_signatures(whom, site, out);
     std::map<CommitId, std::string> problems;
     for (const auto& [commit, facts] : out.signatures) {
       problems[commit] = facts.at("allowed-signers").problem;
@@ -113,6 +114,25 @@ TEST_F(ObserveSignaturesTest, TheTagThatPinsACommitVouchesForIt) {
   const CommitId commit = code.commit("plain");
   signers.tag_ssh(code, "ada", "v1");
   EXPECT_EQ(ask({}), (std::map<CommitId, std::string>{{commit, ""}}));
+}
+
+TEST_F(ObserveSignaturesTest, APlanReadsWhatWasNeverFetchedAndKeepsNothing) {
+  Repositories looked_up(Secrets(directory / "secrets"), Repositories::Mode::look_up, 1h, clock,
+                         nullptr);
+  const HostServices plan{
+      clock, Secrets(directory / "secrets"), looked_up, log, roots, "test", "", true, {}, {}};
+  const CommitId first = signers.commit_ssh(code, "ada");
+  EXPECT_EQ(ask(plan, {}), (std::map<CommitId, std::string>{{first, ""}}));
+  EXPECT_FALSE(looked_up.open(site, mirrors_of(site)));
+  const CommitId second = code.commit("plain");
+  EXPECT_EQ(ask({}), (std::map<CommitId, std::string>{{second, not_signed(second)}}));
+  signers.tag_ssh(code, "ada", "v1");
+  Repositories later(Secrets(directory / "secrets"), Repositories::Mode::look_up, 1h, clock,
+                     nullptr);
+  const HostServices next{
+      clock, Secrets(directory / "secrets"), later, log, roots, "test", "", true, {}, {}};
+  EXPECT_EQ(ask(next, {}), (std::map<CommitId, std::string>{{second, ""}}))
+      << "the commit is in the mirror, its tag is not";
 }
 
 TEST_F(ObserveSignaturesTest, SaysWhenItCannotTell) {

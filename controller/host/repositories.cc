@@ -147,10 +147,13 @@ void Repositories::look(Entry& entry) {
     for (const auto& site : tell) changed_(site);
 }
 
-/// The repository to read a commit from.
-Result<GitRepository> Repositories::open_for(Entry& entry, const CommitId& commit) {
+/// The repository to read a commit from, and the tag of that full name (or "") that leads to it.
+Result<GitRepository> Repositories::open_for(Entry& entry, const CommitId& commit,
+                                             const std::string& tag) {
   auto repository = entry.mirror->open();
-  if (mode_ == Mode::refresh || (repository && repository->has(commit))) return repository;
+  const bool there = repository && repository->has(commit) &&
+                     (tag.empty() || repository->resolve(tag) == commit);
+  if (mode_ == Mode::refresh || there) return repository;
   {
     std::lock_guard lock(mutex_);
     if (!entry.known.problem.empty()) return repository;  // Nor could anything be fetched.
@@ -226,7 +229,9 @@ std::string Repositories::tracked(const Site& site, const std::string& mirrors,
 SignatureFact Repositories::signature(const Site& site, const std::string& mirrors,
                                       const CommitId& commit, const std::string& tag,
                                       const std::string& allowed_signers) {
-  auto repository = open(site, mirrors);
+  auto found = entry(site, mirrors);
+  if (!found->mirror) return {false, "", found->setup_problem};
+  auto repository = open_for(*found, commit, tag);
   if (!repository) return {false, "", std::move(repository.error().message)};
   return signatures_.of(*repository, commit, allowed_signers, tag);
 }

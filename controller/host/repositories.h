@@ -62,7 +62,7 @@ class Repositories {
   std::string tracked(const Site& site, const std::string& mirrors, const CommitId& commit,
                       const std::vector<std::string>& paths);
   /// Whether one of the allowed signers vouches for the commit, or for the tag of that full name
-  /// (or "") that leads to it. Remembers verdicts as Signatures does; asks no network.
+  /// (or "") that leads to it. Remembers verdicts as Signatures does.
   SignatureFact signature(const Site& site, const std::string& mirrors, const CommitId& commit,
                           const std::string& tag, const std::string& allowed_signers);
   /// Starts looking at intervals, with this many threads at once.
@@ -89,7 +89,7 @@ class Repositories {
   };
   std::shared_ptr<Entry> entry(const Site& site, const std::string& mirrors);
   void look(Entry& entry);
-  Result<GitRepository> open_for(Entry& entry, const CommitId& commit);
+  Result<GitRepository> open_for(Entry& entry, const CommitId& commit, const std::string& tag = "");
   void fetch_beside(Entry& entry);
   void work();
 

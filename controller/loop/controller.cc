@@ -31,7 +31,7 @@ Controller::Controller(std::vector<ManifestSource*> sources, Driver& driver, con
       writer_(settings.writer),
       reconciler_(driver, clock, calendar, settings.cadence),
       queue_([this] { return draw(); }),
-      ledger_([this](const std::string& site) { queue_.add(site, Lane::changed); }),
+      ledger_(calendar, [this](const std::string& site) { queue_.add(site, Lane::changed); }),
       jitter_(std::move(jitter)) {
   for (std::size_t i = 0; i < sources.size(); ++i) {
     sources_.push_back(
@@ -70,7 +70,8 @@ Timestamp Controller::next_due() const {
   Timestamp next = queue_.next_due().value_or(Timestamp::max());
   std::lock_guard lock(mutex_);
   for (const Source& source : sources_) {
-    if (!source.busy) next = std::min(next, source.due);
+    if (source.busy || (source.waits && others_unasked(source))) continue;
+    next = std::min(next, source.due);
   }
   return next;
 }
@@ -140,7 +141,9 @@ std::string Controller::prefix_of(const Source& source) const {
 Controller::Source* Controller::due_source(Timestamp now) {
   std::lock_guard lock(mutex_);
   for (Source& source : sources_) {
-    if (source.busy || source.due > now) continue;
+    // Later than any interval ends: the clock was set back.
+    const bool later = source.due > now && source.due - now <= 2 * source.interval;
+    if (source.busy || later || (source.waits && others_unasked(source))) continue;
     source.busy = true;
     return &source;
   }
@@ -148,27 +151,63 @@ Controller::Source* Controller::due_source(Timestamp now) {
 }
 
 void Controller::poll(Source& source) {
-  if (source.revision.empty()) begin(source);
+  if (source.revision.empty()) begin(source, chronicle_.in_force(source.source->name()));
   auto changes = source.source->changed_since(source.revision);
+  bool waits = false;
+  if (changes && *changes && source.revision.empty()) {
+    waits = !begin_without_store(source, **changes);
+    if (!source.revision.empty()) changes = source.source->changed_since(source.revision);
+  }
   note_problem(source, changes ? "" : changes.error().message);
-  if (changes && *changes) apply(source, std::move(**changes));
+  if (changes && *changes && !waits) apply(source, std::move(**changes));
   const double jitter = draw();
   std::lock_guard lock(mutex_);
+  source.asked = true;
+  source.busy = false;
+  source.waits = waits;
+  if (waits) return;
   source.due =
       clock_.now() + Duration(static_cast<Duration::rep>(
                          static_cast<double>(source.interval.count()) * (0.9 + 0.2 * jitter)));
-  source.busy = false;
 }
 
 /// What a commit strikes is known only beside what was in force before it, by an earlier process
 /// too.
-void Controller::begin(Source& source) {
-  const std::string revision = chronicle_.in_force(source.source->name());
+void Controller::begin(Source& source, const std::string& revision) {
   if (revision.empty()) return;
   auto changes = source.source->as_of(revision);
   if (changes) return apply(source, std::move(*changes));
   chronicle_.log("warn", "what was in force last is not there any more; the source is read anew",
                  {{"source", source.source->name()}, {"problem", changes.error().message}});
+}
+
+/// The roots of drivers remember it when the store is lost. False: another source may have drivers,
+/// and is asked first; nothing starts anywhere before the platform's sources were read.
+bool Controller::begin_without_store(Source& source, const ManifestChanges& newest) {
+  std::set<std::string> roots = fleet()->roots();
+  if (role_of(source).platform) {
+    std::vector<FileChange> drivers;
+    for (const FileChange& change : newest.changes)
+      if (change.text && change.text->find("Driver") != std::string::npos)
+        drivers.push_back(change);
+    roots.merge(Fleet().with(drivers, newest.revision, "").roots());
+  }
+  if (roots.empty()) {
+    std::lock_guard lock(mutex_);
+    if (others_unasked(source)) return false;
+  }
+  begin(source, chronicle_.in_force_below(roots, source.source->name()));
+  return true;
+}
+
+const SourceRole& Controller::role_of(const Source& source) const {
+  return roles_[static_cast<std::size_t>(&source - sources_.data())];
+}
+
+bool Controller::others_unasked(const Source& source) const {
+  return std::ranges::any_of(sources_, [&](const Source& other) {
+    return &other != &source && !other.asked && role_of(other).platform;
+  });
 }
 
 void Controller::note_problem(Source& source, const std::string& problem) {

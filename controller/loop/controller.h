@@ -71,12 +71,17 @@ class Controller {
     Timestamp since{};            // Of `problem`.
     Timestamp due{};
     bool busy = false;
+    bool asked = false;  // Once, whatever came of it.
+    bool waits = false;  // Until the platform's other sources were asked.
   };
 
   Source* due_source(Timestamp now);
   std::string prefix_of(const Source& source) const;
   void poll(Source& source);
-  void begin(Source& source);
+  void begin(Source& source, const std::string& revision);
+  bool begin_without_store(Source& source, const ManifestChanges& newest);
+  bool others_unasked(const Source& source) const;
+  const SourceRole& role_of(const Source& source) const;
   void apply(Source& source, ManifestChanges changes);
   std::set<std::string> bound(const Fleet& before, const Fleet& after,
                               const ManifestChanges& changes);

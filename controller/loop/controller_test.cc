@@ -52,10 +52,14 @@ class Told : public Chronicle {
   std::set<std::string> retries(const std::string&) override { return {}; }
   void retried(const std::string&, const std::string&) override {}
   std::string in_force(const std::string& source) override { return known[source]; }
+  std::string in_force_below(const std::set<std::string>& roots,
+                             const std::string& source) override {
+    return roots.contains("/srv") ? below_root[source] : "";
+  }
   void now_in_force(const std::string& source, const std::string& revision) override {
     known[source] = revision;
   }
-  std::map<std::string, std::string> known;
+  std::map<std::string, std::string> known, below_root;
   void log(const char*, const std::string&,
            const std::vector<std::pair<std::string, std::string>>&) override {}
   std::set<std::string> gone;
@@ -233,8 +237,8 @@ TEST_F(ControllerTest, SourcesThatAreReadAtOnceLoseNothingOfEachOther) {
       for (++reading; reading < 2;) std::this_thread::yield();
     };
     auto loop = controller({&first, &second});
-    std::thread other([&] { loop->run_one(); });
-    loop->run_one();
+    std::thread other([&] { settle(*loop); });
+    settle(*loop);
     other.join();
     EXPECT_EQ(loop->fleet()->files().size(), 400u);
   }
@@ -287,6 +291,82 @@ TEST_F(ControllerTest, AFolderNamedLikeThePlatformGivesNoRights) {
   two->take_over(*one);
   settle(*two);
   EXPECT_EQ(sites(*two), std::set<std::string>{}) << "the file is the team's, wherever it lies";
+}
+
+/// A source at its newest version, with the one before.
+class Versions : public ManifestSource {
+ public:
+  explicit Versions(std::string name, std::map<std::string, std::map<std::string, std::string>> all)
+      : name_(std::move(name)), all_(std::move(all)) {}
+  std::string name() const override { return name_; }
+  Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override {
+    const std::string& newest = all_.rbegin()->first;
+    if (revision == newest) return std::optional<ManifestChanges>{};
+    return std::optional(*as_of(newest));
+  }
+  Result<ManifestChanges> as_of(const std::string& revision) override {
+    const auto found = all_.find(revision);
+    if (found == all_.end()) return Error{ErrorKind::invalid, "no such commit"};
+    ManifestChanges out{revision, "Ada", {}, true, false, {}};
+    for (const auto& [path, text] : found->second) out.changes.push_back({path, text});
+    return out;
+  }
+
+ private:
+  const std::string name_;
+  const std::map<std::string, std::map<std::string, std::string>> all_;
+};
+
+/// A commit strikes acme, and a rule allows none: the store is lost before it was acknowledged.
+class LostStoreTest : public ControllerTest {
+ protected:
+  LostStoreTest() {
+    told.below_root["shops"] = "r1";
+    std::string moved = site_text("acme");
+    moved.replace(moved.find("acme.git"), 8, "other.git");
+    struck = std::make_unique<Versions>(
+        "shops", std::map<std::string, std::map<std::string, std::string>>{
+                     {"r1", {{"acme.yaml", site_text("acme")}}}, {"r2", {{"acme.yaml", moved}}}});
+    ruled = std::make_unique<Files>(
+        "platform",
+        std::map<std::string, std::string>{
+            {"driver.yaml",
+             "apiVersion: tidegate/v1\nkind: Driver\nmetadata: {name: host}\nspec: {host: {root: "
+             "/srv}}\n"},
+            {"policy.yaml",
+             "apiVersion: tidegate/v1\nkind: Policy\nmetadata: {name: calm}\nspec: {rules: [{name: "
+             "few, blastRadius: {maxSites: 0}}]}\n"}});
+  }
+  std::string withheld(const std::vector<ManifestSource*>& sources) {
+    auto loop = controller(sources);
+    settle(*loop);
+    const auto site = loop->find("acme");
+    return site ? site->withheld : "no such site";
+  }
+  std::unique_ptr<Versions> struck;
+  std::unique_ptr<Files> ruled;
+};
+
+TEST_F(LostStoreTest, ARootKnowsWhatWasInForceAndWhatIsWithheldStaysSo) {
+  const std::string why =
+      "calm/few: manifest commit r2 removes, wipes or moves 1 site, more than 0: take it back, or "
+      "let the platform team add it to the rule's acknowledge";
+  EXPECT_EQ(withheld({ruled.get(), struck.get()}), why);
+  EXPECT_EQ(withheld({struck.get(), ruled.get()}), why) << "whichever source is asked first";
+  EXPECT_EQ(told.known["shops"], "") << "a withheld commit is not in force";
+  told.below_root.clear();
+  EXPECT_EQ(withheld({struck.get(), ruled.get()}), "") << "nothing is known of what was";
+  EXPECT_EQ(told.known["shops"], "r2");
+}
+
+TEST_F(LostStoreTest, WhatARootKnowsAndItsSourceDoesNotIsNotWaitedFor) {
+  told.below_root["shops"] = "r0";
+  EXPECT_EQ(withheld({ruled.get(), struck.get()}), "");
+}
+
+TEST_F(LostStoreTest, APlatformThatCannotBeReadIsNotWaitedFor) {
+  ruled->readable = false;
+  EXPECT_EQ(withheld({struck.get(), ruled.get()}), "no such site") << "its driver is not known";
 }
 
 }  // namespace

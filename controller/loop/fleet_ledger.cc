@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "reconcilers/policies.h"
+
 namespace tidegate {
 namespace {
 
@@ -35,8 +37,12 @@ std::vector<std::vector<Verdict>> FleetLedger::admit(const Site& site, const Obs
     std::lock_guard lock(mutex_);
     for (const Places& free : replace(site.name, running_of(site, observed))) wake_one(free, woken);
     Places full, taken;
+    latest_ = std::max(latest_, now);
     for (const Step& step : steps) {
       LimitsSaid said = judge_limits(site, step, facts_, now);
+      if (now < latest_)
+        if (auto held = held_at(site, observed, step, calendar_, latest_))
+          said.verdicts.push_back(std::move(*held));
       if (!any_holds(said.verdicts) && counts(step)) {
         note_start(facts_, site, step, now);
         const Places places = places_of(site, step.environment);
@@ -79,6 +85,7 @@ void FleetLedger::take_over(const FleetLedger& old) {
   std::scoped_lock both(mutex_, old.mutex_);
   facts_ = old.facts_;
   running_ = old.running_;
+  latest_ = old.latest_;
 }
 
 /// Gives, for each operation that ended, where it left room.

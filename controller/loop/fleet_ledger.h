@@ -18,8 +18,11 @@ class FleetLedger : public Admission {
  public:
   /// `wake`: look at this site again, something ended that it waited for. Called outside the
   /// ledger's own lock.
-  explicit FleetLedger(std::function<void(const std::string&)> wake) : wake_(std::move(wake)) {}
+  FleetLedger(const Calendar& calendar, std::function<void(const std::string&)> wake)
+      : calendar_(calendar), wake_(std::move(wake)) {}
 
+  /// A clock that was set back opens nothing again and lifts no hold: what is asked for must have
+  /// been allowed at the latest time it showed, too.
   std::vector<std::vector<Verdict>> admit(const Site& site, const ObservedSite& observed,
                                           const std::vector<Step>& steps, Timestamp now) override;
   /// It is no site of the fleet any more: nothing of it counts.
@@ -41,6 +44,7 @@ class FleetLedger : public Admission {
   void queue_up(const std::string& site, const Places& full);
   void wake_one(const Places& free, std::vector<std::string>& woken);
 
+  const Calendar& calendar_;
   const std::function<void(const std::string&)> wake_;
   mutable std::mutex mutex_;  // For everything below.
   FleetFacts facts_;
@@ -49,6 +53,7 @@ class FleetLedger : public Admission {
   std::map<Places, std::map<Ticket, std::string>> lines_;  // The same, by where they found none.
   Ticket last_ticket_ = 0;
   std::map<std::string, Places> woken_;  // What had become free for them.
+  Timestamp latest_ = Timestamp::min();
 };
 
 }  // namespace tidegate

@@ -52,7 +52,7 @@ class FleetLedgerTest : public GovernedSite {
     rule("calm", limits);
   }
   std::string woken;
-  FleetLedger ledger{[this](const std::string& name) { woken += name + " "; }};
+  FleetLedger ledger{calendar, [this](const std::string& name) { woken += name + " "; }};
 };
 
 TEST_F(FleetLedgerTest, WhatWasLetInCountsAtOnceAndUntilItIsSeenToHaveEnded) {
@@ -136,18 +136,80 @@ TEST_F(FleetLedgerTest, ReadersAndOperationsWithoutAProcessDoNotCount) {
 TEST_F(FleetLedgerTest, AnotherOneGoesOnWithWhatRunsAndWithWipes) {
   limit(1);
   EXPECT_EQ(look(named("a"), {}, {"dev"}), "dev ");
-  FleetLedger next([](const std::string&) {});
+  FleetLedger next(calendar, [](const std::string&) {});
   next.take_over(ledger);
   EXPECT_TRUE(strictest(next.admit(named("b"), observed, {step("dev")}, now)[0]));
   LimitsRule few;
   few.wipes_per_hour = 1;
   rule("few", few);
-  FleetLedger started([](const std::string&) {});
+  FleetLedger started(calendar, [](const std::string&) {});
   started.note_wipes({{"b", {now - 59min}}, {"c", {now - 61min}}});
   Step wipe = step("dev");
   wipe.actions = {Wipe{Part::files, 3}};
   EXPECT_EQ(strictest(started.admit(named("b"), observed, {wipe}, now)[0])->opens_at, now + 1min);
   EXPECT_FALSE(strictest(started.admit(named("c"), observed, {wipe}, now)[0]));
+}
+
+// ---- a clock that is set back ----
+
+TEST_F(FleetLedgerTest, AClockThatWentBackOpensNoWindowAgain) {
+  rule("hours", WindowsRule{{{"0 3 * * *", 9h, "UTC"}}, {}});  // Until noon.
+  now = noon - 1min;
+  EXPECT_EQ(look(named("a"), {}, {"dev"}), "dev ");
+  now = noon;  // The planner holds it now, so it is not asked about here.
+  EXPECT_EQ(look(named("a"), {}, {}), "");
+  now = noon - 1h;
+  const auto said = ledger.admit(named("b"), observed, {step("dev")}, now);
+  EXPECT_EQ(text_of(said.at(0)),
+            "gold/hours WindowClosed: steps begin from \"0 3 * * *\" (UTC) for 9h | opens "
+            "2026-11-21T03:00:00Z\n");
+  EXPECT_EQ(strictest(said.at(0))->message,
+            "gold/hours: steps begin from \"0 3 * * *\" (UTC) for 9h: so it was at "
+            "2026-11-20T12:00:00Z, before the clock went back");
+  now = noon + 15h;
+  EXPECT_EQ(look(named("b"), {}, {"dev"}), "dev ");
+}
+
+TEST_F(FleetLedgerTest, AClockThatWentBackLiftsNoFreeze) {
+  freeze({"peak", {}, noon, noon + 1h, "sale", {}});
+  look(named("a"), {}, {});
+  now = noon - 1min;
+  const auto said = ledger.admit(named("a"), observed, {step("dev")}, now);
+  EXPECT_EQ(strictest(said.at(0))->opens_at, noon + 1h);
+  FleetLedger next(calendar, [](const std::string&) {});
+  next.take_over(ledger);
+  EXPECT_TRUE(strictest(next.admit(named("a"), observed, {step("dev")}, now)[0]))
+      << "nor does another one lift it";
+}
+
+TEST_F(FleetLedgerTest, AClockThatWentBackBringsNoGrantBack) {
+  grant("live", GrantedPromote{c2});
+  now = noon + 1h;
+  look(site, {}, {});
+  now = noon;
+  const auto said = ledger.admit(site, observed, {step("live")}, now);
+  EXPECT_EQ(strictest(said.at(0))->message,
+            "commit 2222222 skips test: so it was at 2026-11-20T13:00:00Z, before the clock went "
+            "back");
+}
+
+TEST_F(FleetLedgerTest, AClockThatWentBackKeepsNothingBackThatWasAllowedThen) {
+  rule("hours", WindowsRule{{{"0 3 * * *", 12h, "UTC"}}, {}});
+  look(site, {}, {});
+  now = noon - 1h;
+  EXPECT_EQ(look(site, {}, {"dev"}), "dev ");
+}
+
+TEST_F(FleetLedgerTest, WipesOfAnHourAreCountedThoughTheClockWentBack) {
+  LimitsRule few;
+  few.wipes_per_hour = 1;
+  rule("few", few);
+  Step wipe = step("dev");
+  wipe.actions = {Wipe{Part::files, 3}};
+  want_content("dev", ContentSource::empty(), 3);
+  EXPECT_FALSE(strictest(ledger.admit(site, observed, {wipe}, now)[0]));
+  now -= 3h;
+  EXPECT_EQ(strictest(ledger.admit(site, observed, {wipe}, now)[0])->reason, "LimitReached");
 }
 
 }  // namespace

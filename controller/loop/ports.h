@@ -69,6 +69,9 @@ class Chronicle {
   /// The revision of a source that was last in force as a whole; "" when none is known. What a
   /// later one strikes is judged against it.
   virtual std::string in_force(const std::string& source) = 0;
+  /// The same as these roots remember it, when the memory above is lost.
+  virtual std::string in_force_below(const std::set<std::string>& roots,
+                                     const std::string& source) = 0;
   virtual void now_in_force(const std::string& source, const std::string& revision) = 0;
   /// For operators: constant message, then key and value in turn.
   virtual void log(const char* level, const std::string& message,

@@ -42,6 +42,9 @@ class Silent : public Chronicle {
   std::set<std::string> retries(const std::string&) override { return retried_; }
   void retried(const std::string&, const std::string&) override {}
   std::string in_force(const std::string&) override { return ""; }
+  std::string in_force_below(const std::set<std::string>&, const std::string&) override {
+    return "";
+  }
   void now_in_force(const std::string&, const std::string&) override {}
   void log(const char*, const std::string&,
            const std::vector<std::pair<std::string, std::string>>&) override {}

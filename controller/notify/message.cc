@@ -21,7 +21,7 @@ Json evidence_json(const std::vector<Evidence>& evidence) {
   for (const Evidence& e : evidence) {
     out.push_back({{"check", e.check},
                    {"passed", e.passed},
-                   {"status", e.status == 0 ? Json() : Json(e.status)},
+                   {"status", e.status == 0 && !e.passed ? Json() : Json(e.status)},
                    {"said", or_null(e.said)},
                    {"took", to_string(e.took)}});
   }

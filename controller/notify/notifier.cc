@@ -107,7 +107,19 @@ void Notifier::told(const SiteStatus& status) {
     unrest_.erase(status.name);
   else
     unrest_[status.name] = std::move(now.unrest);
+  if (!messages.empty()) wake_workers();
+}
+
+void Notifier::told(const Transition& transition) {
+  const auto messages = messages_for({transition}, {});
   if (messages.empty()) return;
+  auto written = outbox_->add(messages);
+  note_problem(written ? "" : written.error().message);
+  std::lock_guard lock(mutex_);
+  wake_workers();
+}
+
+void Notifier::wake_workers() {
   for (Worker& worker : workers_) worker.news = true;
   wake_.notify_all();
 }

@@ -41,6 +41,9 @@ class Notifier {
   /// Messages for others are given up. Waits until no delivery is under way.
   void serve(std::vector<Receiver> receivers);
 
+  /// What became of a revert, which no status shows. Changes nothing of what is told of looks.
+  void told(const Transition& transition);
+
   /// After each look, in the order of a site's looks. Writes only when there is something to tell;
   /// what cannot be written is told after the next look.
   void told(const SiteStatus& status);
@@ -56,6 +59,7 @@ class Notifier {
   Origin origin_of(const Transition& transition, const SiteStatus& status);
   std::vector<OutboxMessage> messages_for(const std::vector<Transition>& transitions,
                                           const SiteStatus& status);
+  void wake_workers();
   void end_workers();
   void work(Worker& worker);
   bool take_one(Worker& worker, Duration& pause, std::string& problem);

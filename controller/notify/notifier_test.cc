@@ -255,5 +255,21 @@ TEST_F(NotifierTest, ACommandSeesPathHomeAndLangAlone) {
   EXPECT_EQ(names, (Texts{"HOME", "LANG", "PATH"}));
 }
 
+TEST_F(NotifierTest, WhatBecameOfARevertIsToldBesideWhatLooksTell) {
+  notifier->serve({receiver("a")});
+  notifier->told(status("Suspended"));
+  notifier->told(
+      Transition{TransitionType::rolled_back, "acme", "live", "ManifestReverted", "by 1", "op1"});
+  notifier->told(status("Suspended"));
+  notifier->told(status(""));
+  ASSERT_TRUE(has("a", 3));
+  EXPECT_EQ(values(got("a"), "type"), (Texts{"held", "rolledBack", "normal"}));
+  const std::string body = got("a")[1];
+  EXPECT_EQ(body.substr(body.find("\"type\"")),
+            R"("type":"rolledBack","site":"acme","environment":"live","reason":"ManifestReverted",)"
+            R"("message":"by 1","manifestRevision":null,"author":null,"operation":"op1",)"
+            R"("evidence":[]})");
+}
+
 }  // namespace
 }  // namespace tidegate

@@ -94,6 +94,33 @@ void Auditor::begins(const Site& site, const Step& step, const std::string& oper
   append(text_of(facts), site.name, step.environment);
 }
 
+void Auditor::takes_back(const Revert& revert, const Asked& asked, const CommitId& commit,
+                         const std::string& reference) {
+  const Json facts{
+      {"kind", "revert"},
+      {"site", revert.site},
+      {"environment", revert.environment},
+      {"operation", or_null(revert.failure.operation)},
+      {"does", "take back manifest commit " + asked.commit.brief()},
+      {"commit", commit.hex},
+      {"reference", reference},
+      {"because", revert.failure.message},
+      {"manifest", {{"revision", asked.commit.hex}, {"author", asked.author}}},
+      {"who", program(as_)}};
+  append(text_of(facts), revert.site, revert.environment);
+}
+
+void Auditor::told(const Revert& revert, const std::string& type, const std::string& message) {
+  const Json facts{{"kind", "revert"},
+                   {"site", revert.site},
+                   {"environment", revert.environment},
+                   {"operation", or_null(revert.failure.operation)},
+                   {"outcome", type},
+                   {"said", message},
+                   {"who", program(as_)}};
+  append(text_of(facts), revert.site, revert.environment);
+}
+
 void Auditor::did(const std::string& act, const std::string& site, const std::string& environment,
                   const std::string& who, const std::string& said) {
   Json by = program(as_);

@@ -133,19 +133,19 @@ TEST(ConfigurationTest, SaysWhatIsWrongWithAReceiver) {
       {"[{name: a, command: page, webhook: \"http://h/\"}]",
        "4:10: notify[0]: needs one of command and webhook\n"},
       {"[{name: a, command: page, secret: {secret: s}}]",
-       "4:44: notify[0].secret: goes with webhook only: remove it\n"},
-      {"[{name: a, webhook: \"ftp://h/s3cr3t\"}]", "4:30: " + address},
-      {"[{name: a, webhook: \"https://u:s3cr3t@h/\"}]", "4:30: " + address},
-      {"[{name: a, webhook: \"https:///s3cr3t\"}]", "4:30: " + address},
+       "4:43: notify[0].secret: goes with webhook only: remove it\n"},
+      {"[{name: a, webhook: \"ftp://h/s3cr3t\"}]", "4:29: " + address},
+      {"[{name: a, webhook: \"https://u:s3cr3t@h/\"}]", "4:29: " + address},
+      {"[{name: a, webhook: \"https:///s3cr3t\"}]", "4:29: " + address},
       {"[{name: a, command: page, on: [ok]}]",
-       "4:41: notify[0].on[0]: \"ok\" is not failed, rolledBack, held or normal\n"},
+       "4:40: notify[0].on[0]: \"ok\" is not failed, rolledBack, held or normal\n"},
       {"[{name: a, command: page, on: []}]",
-       "4:40: notify[0].on: is empty: leave it out for all, or write some of failed, rolledBack, "
+       "4:39: notify[0].on: is empty: leave it out for all, or write some of failed, rolledBack, "
        "held, normal\n"},
       {"[{name: a, command: page, sites: []}]",
-       "4:43: notify[0].sites: is empty: leave it out for all, or write patterns of names\n"},
+       "4:42: notify[0].sites: is empty: leave it out for all, or write patterns of names\n"},
       {"[{name: a, command: page}, {name: a, command: page}]",
-       "4:37: notify[1]: \"a\" is the name of two receivers\n"},
+       "4:36: notify[1]: \"a\" is the name of two receivers\n"},
   };
   for (const auto& [text, problem] : cases)
     EXPECT_EQ(told(notify + text + "\n"), place + problem) << text;

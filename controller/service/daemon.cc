@@ -155,16 +155,20 @@ std::unique_ptr<Reverter> Daemon::make_reverter(const Loop& loop, std::function<
     writable[settings.name] = {settings.ref, settings.path == "." ? "" : settings.path + "/",
                                [&source = *source] { return source.mirror(); }};
   }
+  Reverter::Wishes wishes;
+  wishes.read = [this] {
+    this->loop()->controller->poll_soon();
+    wake();
+  };
+  wishes.look = [this](const std::string& site) { installation_->changed(site); };
+  wishes.pushes = [this](const auto&... facts) { installation_->auditor->takes_back(facts...); };
+  wishes.told = [this](const Revert& revert, const std::string& type, const std::string& message) {
+    installation_->auditor->told(revert, type, message);
+    notifier_.told(transition_of(revert, type, message));
+  };
   return std::make_unique<Reverter>(std::move(writable), installation_->clock,
                                     *installation_->store, *installation_->history,
-                                    std::move(jitter),
-                                    Reverter::Wishes{[this] {
-                                                       this->loop()->controller->poll_soon();
-                                                       wake();
-                                                     },
-                                                     [this](const std::string& site) {
-                                                       installation_->changed(site);
-                                                     }});
+                                    std::move(jitter), std::move(wishes));
 }
 
 int Daemon::run() {

@@ -210,6 +210,7 @@ std::optional<std::string> History::recall(const std::string& root) {
 
 void History::remember(const std::string& root, const std::string& id) {
   check(store_.remember(root_prefix + root, id));
+  note_below(root);
 }
 
 std::string History::in_force(const std::string& source) {
@@ -219,6 +220,42 @@ std::string History::in_force(const std::string& source) {
 
 void History::now_in_force(const std::string& source, const std::string& revision) {
   check(store_.remember(in_force_prefix + source, revision));
+  std::set<std::string> roots;
+  {
+    std::lock_guard lock(mutex_);
+    in_force_[source] = {revision, clock_.now()};
+    roots = roots_;
+  }
+  for (const std::string& root : roots) note_below(root);
+}
+
+std::string History::in_force_below(const std::set<std::string>& roots,
+                                    const std::string& source) {
+  std::optional<InForce> newest;
+  for (const std::string& root : roots) {
+    const auto found = noted_in_force(root, source);
+    if (found && (!newest || found->at > newest->at)) newest = found;
+  }
+  return newest ? newest->revision : "";
+}
+
+/// Of a root that is not there for a while it is done when it is claimed again.
+void History::note_below(const std::string& root) {
+  std::map<std::string, InForce> missing;
+  {
+    std::lock_guard lock(mutex_);
+    roots_.insert(root);
+    for (const auto& [source, in_force] : in_force_)
+      if (noted_[root][source] != in_force.revision) missing[source] = in_force;
+  }
+  for (const auto& [source, in_force] : missing) {
+    const auto noted = note_in_force(root, source, in_force);
+    if (!noted)
+      log("warn", "which manifests are in force cannot be noted below a root",
+          {{"root", root}, {"source", source}, {"problem", noted.error().message}});
+    std::lock_guard lock(mutex_);
+    if (noted && *noted) noted_[root][source] = in_force.revision;
+  }
 }
 
 void History::set_revision(const std::string& revision) {

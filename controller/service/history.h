@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "controller/host/in_force.h"
 #include "controller/host/services.h"
 #include "controller/loop/ports.h"
 #include "controller/store/store.h"
@@ -37,6 +38,8 @@ class History : public Chronicle, public OperationLog, public RootMemory {
   std::set<std::string> retries(const std::string& site) override;
   void retried(const std::string& site, const std::string& environment) override;
   std::string in_force(const std::string& source) override;
+  std::string in_force_below(const std::set<std::string>& roots,
+                             const std::string& source) override;
   void now_in_force(const std::string& source, const std::string& revision) override;
   void log(const char* level, const std::string& message,
            const std::vector<std::pair<std::string, std::string>>& facts) override;
@@ -61,6 +64,7 @@ class History : public Chronicle, public OperationLog, public RootMemory {
   OperationRecord& record(const std::string& id);
   void note_who_asked(const std::string& site, const std::string& environment,
                       const std::string& who);
+  void note_below(const std::string& root);
 
   Store& store_;
   const Clock& clock_;
@@ -71,6 +75,9 @@ class History : public Chronicle, public OperationLog, public RootMemory {
   std::map<std::string, std::string> retried_for_;  // Who asked, by operation.
   std::vector<OperationRecord> failed_;
   std::string broken_;  // The store's last error, told once.
+  std::set<std::string> roots_;              // That were claimed.
+  std::map<std::string, InForce> in_force_;  // By source;
+  std::map<std::string, std::map<std::string, std::string>> noted_;  // and below which root by now.
 };
 
 }  // namespace tidegate

@@ -15,8 +15,8 @@ Json evidence_json(const std::vector<Evidence>& evidence) {
     out.push_back({{"check", e.check},
                    {"passed", e.passed},
                    {"status", e.status == 0 && !e.passed ? Json() : Json(e.status)},
-                   {"said", e.said},
-                   {"tookMs", e.took.count()}});
+                   {"said", e.said.empty() ? Json() : Json(e.said)},
+                   {"took", to_string(e.took)}});
   }
   return out;
 }

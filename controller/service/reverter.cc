@@ -86,12 +86,14 @@ class Reverter::Attempt {
  public:
   using Kind = Outcome::Kind;
 
-  Attempt(const Wanted& wanted, const WritableSource& source, Mirror& mirror, Timestamp now)
+  Attempt(const Wanted& wanted, const WritableSource& source, Mirror& mirror, const Wishes& wishes,
+          Timestamp now)
       : revert_(wanted.revert),
         read_{wanted.place.revision},
         name_(wanted.place.source),
         source_(source),
         mirror_(mirror),
+        wishes_(wishes),
         now_(now),
         path_(source.folder + wanted.place.file),
         where_(revert_.site + "/" + revert_.environment) {}
@@ -143,10 +145,11 @@ class Reverter::Attempt {
   std::optional<Outcome> choose_branch(const GitRepository& repository, const CommitId& head) {
     target_ = "refs/heads/" + revert_.branch;
     expected_ = repository.resolve(target_);
-    if (!expected_) return std::nullopt;
+    if (!expected_ || repository.is_ancestor(*expected_, head)) return std::nullopt;
     const auto proposed = document_in(repository, *expected_);
-    if (proposed && same_text(*proposed, former_.text)) return Outcome{Kind::there};
-    if (repository.is_ancestor(*expected_, head)) return std::nullopt;
+    // A branch from before that commit says so too, and takes nothing back when it is merged.
+    const bool after = repository.is_ancestor(former_.asked.commit, *expected_);
+    if (after && proposed && same_text(*proposed, former_.text)) return Outcome{Kind::there};
     return left_alone("branch \"" + revert_.branch + "\" has commits that \"" + source_.ref +
                       "\" has not; merge or delete it");
   }
@@ -164,6 +167,7 @@ class Reverter::Attempt {
     edit.at = now_;
     const auto commit = commit_file(mirror_.path(), head, edit);
     if (!commit) return failed(commit.error());
+    if (wishes_.pushes) wishes_.pushes(revert_, former_.asked, *commit, target_);
     if (auto pushed = mirror_.push(*commit, target_, expected_); !pushed)
       return failed(pushed.error());
     const std::string what = "manifest commit " + former_.asked.commit.brief() + " of " +
@@ -180,6 +184,7 @@ class Reverter::Attempt {
   const std::string name_;
   const WritableSource& source_;
   Mirror& mirror_;
+  const Wishes& wishes_;
   const Timestamp now_;
   const std::string path_, where_;
   Former former_;
@@ -234,7 +239,7 @@ Reverter::Outcome Reverter::write(const Wanted& wanted) {
   if (!mirror) return {Kind::failed, "RevertFailed", mirror.error().message};
   Outcome outcome;
   for (int i = 0; i < races_max; ++i) {
-    outcome = Attempt(wanted, source->second, *mirror, clock_.now()).make();
+    outcome = Attempt(wanted, source->second, *mirror, wishes_, clock_.now()).make();
     if (outcome.kind != Kind::raced) return outcome;
   }
   outcome.kind = Kind::failed;
@@ -267,6 +272,7 @@ void Reverter::tell(const Revert& revert, const std::string& type, const std::st
     last = identity(revert) + type + message;
   }
   chronicle_.happened({clock_.now(), revert.site, revert.environment, type, message});
+  if (wishes_.told) wishes_.told(revert, type, message);
 }
 
 }  // namespace tidegate

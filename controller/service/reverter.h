@@ -27,10 +27,15 @@ struct WritableSource {
 /// without that memory, a document that says again what it said before is left as it is.
 class Reverter : public ManifestWriter {
  public:
-  /// What it wants of the loop.
+  /// What it wants of others. Any may be empty.
   struct Wishes {
     std::function<void()> read;                         ///< The sources: they changed.
     std::function<void(const std::string& site)> look;  ///< At a site: it may ask anew.
+    /// Told before a commit is pushed to a reference.
+    std::function<void(const Revert&, const Asked&, const CommitId&, const std::string& reference)>
+        pushes{};
+    /// Told what became of it, with the event's type and message.
+    std::function<void(const Revert&, const std::string& type, const std::string& message)> told{};
   };
 
   /// Everything outlives it. `jitter` gives numbers in [0, 1).

@@ -24,6 +24,9 @@ struct Events : Chronicle {
   std::set<std::string> retries(const std::string&) override { return {}; }
   void retried(const std::string&, const std::string&) override {}
   std::string in_force(const std::string&) override { return ""; }
+  std::string in_force_below(const std::set<std::string>&, const std::string&) override {
+    return "";
+  }
   void now_in_force(const std::string&, const std::string&) override {}
   void log(const char*, const std::string&,
            const std::vector<std::pair<std::string, std::string>>&) override {}
@@ -50,7 +53,16 @@ class ReverterTest : public testing::Test {
         std::map<std::string, WritableSource>{
             {"fleet", {"main", "", [mirror] { return Result<Mirror>(mirror); }}}},
         clock, *store, events, [] { return 0.5; },
-        Reverter::Wishes{[this] { ++read; }, [this](const std::string& site) { looks += site; }});
+        Reverter::Wishes{
+            [this] { ++read; }, [this](const std::string& site) { looks += site; },
+            [this](const Revert& revert, const Asked& by, const CommitId& commit,
+                   const std::string& reference) {
+              pushes.push_back(revert.site + "/" + revert.environment + ": " + by.commit.brief() +
+                               " is taken back by " + commit.brief() + " on " + reference);
+            },
+            [this](const Revert& revert, const std::string& type, const std::string&) {
+              outcomes.push_back(revert.failure.operation + " " + type);
+            }});
   }
   std::string bare() const { return directory / "fleet.git"; }
   CommitId says(const CommitId& commit, const std::string& more = "") {
@@ -95,6 +107,7 @@ class ReverterTest : public testing::Test {
   std::unique_ptr<Reverter> reverter;
   int read = 0;
   std::string looks;
+  std::vector<std::string> pushes, outcomes;
 };
 
 TEST_F(ReverterTest, WritesWhatTheDocumentSaidBefore) {
@@ -109,6 +122,17 @@ TEST_F(ReverterTest, WritesWhatTheDocumentSaidBefore) {
   EXPECT_EQ(git("log -1 --format=%s main"),
             "Revert acme/live to 111111111111: verification failed");
   EXPECT_EQ(read, 1);
+}
+
+TEST_F(ReverterTest, WhoKeepsTheAuditIsToldBeforeItIsPushedAndWhatBecameOfIt) {
+  told(wanted());
+  EXPECT_EQ(pushes, std::vector<std::string>{"acme/live: " + asked.brief() + " is taken back by " +
+                                             head().substr(0, 7) + " on refs/heads/main"});
+  EXPECT_EQ(outcomes, std::vector<std::string>{"op-7 ManifestReverted"});
+  says(third);
+  told(wanted("op-8"), asked.hex);
+  EXPECT_EQ(pushes.size(), 1u);
+  EXPECT_EQ(outcomes.back(), "op-8 RevertLeftAlone");
 }
 
 TEST_F(ReverterTest, WritesNothingTwice) {
@@ -203,16 +227,18 @@ TEST_F(ReverterTest, ProposesItOnABranchOnce) {
 }
 
 TEST_F(ReverterTest, ABranchWithCommitsOfItsOwnIsLeftAlone) {
-  tree.git("switch -q -c tidegate/acme-live");
-  tree.git("commit -q --allow-empty -m mine");
-  tree.git("push -q origin tidegate/acme-live");
-  const std::string mine = git("rev-parse tidegate/acme-live");
-  Revert revert = wanted();
-  revert.branch = "tidegate/acme-live";
-  EXPECT_EQ(told(revert),
-            "RevertLeftAlone: git is left alone: branch \"tidegate/acme-live\" has commits that "
-            "\"main\" has not; merge or delete it\n");
-  EXPECT_EQ(git("rev-parse tidegate/acme-live"), mine);
+  for (const CommitId& from : {asked, made}) {
+    tree.git("switch -q -C tidegate/acme-live " + from.hex);
+    tree.git("commit -q --allow-empty -m mine");
+    tree.git("push -q -f origin tidegate/acme-live");
+    const std::string mine = git("rev-parse tidegate/acme-live");
+    Revert revert = wanted("op on " + from.hex);
+    revert.branch = "tidegate/acme-live";
+    EXPECT_EQ(told(revert),
+              "RevertLeftAlone: git is left alone: branch \"tidegate/acme-live\" has commits that "
+              "\"main\" has not; merge or delete it\n");
+    EXPECT_EQ(git("rev-parse tidegate/acme-live"), mine);
+  }
 }
 
 TEST_F(ReverterTest, WhatCannotBeWrittenRestsAndThenItsSiteIsLookedAtAnew) {

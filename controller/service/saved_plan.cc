@@ -77,7 +77,8 @@ std::string now_text(const std::vector<std::string>& steps) {
 
 std::string moved(const Basis& then, const Basis& now) {
   const bool desired = then.desired != now.desired, observed = then.observed != now.observed;
-  const std::string manifests = "its manifest, a rule for it or the branch it follows is another";
+  const std::string manifests =
+      "its manifest, a secret of it, a rule for it or the branch it follows is another";
   if (desired && observed) return "desired and observed moved (" + manifests + ", and so is it)";
   if (desired) return "desired moved (" + manifests + ")";
   if (observed) return "observed moved (it is not as it was found then)";
@@ -125,7 +126,10 @@ Result<void> save_plan(const std::string& file, const SavedPlan& plan, const std
 Result<SavedPlan> read_plan(const std::string& file) {
   auto text = read_small(file, bytes_max);
   if (!text) return std::move(text.error());
-  if (!*text) return Error{ErrorKind::invalid, "there is no file \"" + file + "\""};
+  if (!*text)
+    return Error{ErrorKind::invalid, "there is no file \"" + file +
+                                         "\"; write one with: tidegate plan --manifests DIR --out "
+                                         "FILE"};
   auto plan = parse(**text);
   if (!plan) return Error{ErrorKind::invalid, "\"" + file + "\" " + plan.error().message};
   return plan;

@@ -27,12 +27,12 @@ TEST_F(SavedPlanTest, NamesWhatHasMovedAndWhichSide) {
   EXPECT_EQ(moved(), "");
   site.environments["test"].digest = "another";
   EXPECT_EQ(moved(),
-            "acme/test: desired moved (its manifest, a rule for it or the branch it follows is "
-            "another)");
+            "acme/test: desired moved (its manifest, a secret of it, a rule for it or the branch it "
+            "follows is another)");
   observed.environments["test"].release = "2";
   EXPECT_EQ(moved(),
-            "acme/test: desired and observed moved (its manifest, a rule for it or the branch it "
-            "follows is another, and so is it)");
+            "acme/test: desired and observed moved (its manifest, a secret of it, a rule for it or the "
+            "branch it follows is another, and so is it)");
   site.environments["test"].digest = "";
   EXPECT_EQ(moved(), "acme/test: observed moved (it is not as it was found then)");
   EXPECT_EQ(moved_since(saved, {}),
@@ -80,9 +80,9 @@ TEST_F(SavedPlanTest, ABrokenSiteIsCoveredAsAWhole) {
   ASSERT_EQ(saved.covers.size(), 1u);
   EXPECT_EQ(saved.covers[0].environment, "");
   site.digest = "mended";
-  EXPECT_EQ(
-      moved(),
-      "acme: desired moved (its manifest, a rule for it or the branch it follows is another)");
+  EXPECT_EQ(moved(),
+            "acme: desired moved (its manifest, a secret of it, a rule for it or the branch it "
+            "follows is another)");
 }
 
 }  // namespace

@@ -5,6 +5,18 @@
 #include <set>
 
 namespace tidegate {
+namespace {
+
+Result<void> insert(Connection& connection, const std::vector<OutboxMessage>& messages) {
+  Result<void> done;
+  for (auto it = messages.begin(); done && it != messages.end(); ++it)
+    done = connection.run(
+        "INSERT INTO outbox (receiver, id, at, body) VALUES (?, ?, ?, ?)",
+        {it->receiver, it->id, std::int64_t{it->at.time_since_epoch().count()}, it->body});
+  return done;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Outbox>> Outbox::open(const std::string& path) {
   std::error_code ignored;
@@ -23,12 +35,14 @@ Result<void> Outbox::put(const std::string& site, const UnrestTexts& unrest,
       for (auto it = unrest.begin(); done && it != unrest.end(); ++it)
         done = connection.run("INSERT INTO unrest (site, environment, json) VALUES (?, ?, ?)",
                               {site, it->first, it->second});
-      for (auto it = messages.begin(); done && it != messages.end(); ++it)
-        done = connection.run(
-            "INSERT INTO outbox (receiver, id, at, body) VALUES (?, ?, ?, ?)",
-            {it->receiver, it->id, std::int64_t{it->at.time_since_epoch().count()}, it->body});
-      return done;
+      return done ? insert(connection, messages) : done;
     });
+  });
+}
+
+Result<void> Outbox::add(const std::vector<OutboxMessage>& messages) {
+  return file_.use([&](Connection& connection) {
+    return connection.transaction([&] { return insert(connection, messages); });
   });
 }
 

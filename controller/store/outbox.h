@@ -34,6 +34,8 @@ class Outbox {
   /// In one transaction: what receivers know of a site from now on, and the messages that tell it.
   Result<void> put(const std::string& site, const UnrestTexts& unrest,
                    const std::vector<OutboxMessage>& messages);
+  /// Messages that change nothing of what receivers know, in one transaction.
+  Result<void> add(const std::vector<OutboxMessage>& messages);
   /// By site; sites of which nothing was put are not in it.
   Result<std::map<std::string, UnrestTexts>> unrest();
 

@@ -104,7 +104,7 @@ Result<bool> check_schema(Connection& connection, const std::string& path,
     return Error{ErrorKind::invalid, file + " is of version " + std::to_string(*version) +
                                          ", this program knows " + std::to_string(known) +
                                          ": run a newer Tidegate, or move the file away; only "
-                                         "history is lost"};
+                                         "history and the audit are lost"};
   }
   return *version == known;
 }

@@ -142,7 +142,7 @@ class Asks(Site):
         self.environments["test"]["code"] = {"commit": "0" * 40}
         self.apply(3)
         done = self.ask(3, "wait", "acme", "--timeout", "60s")
-        self.assertIn("tidegate: acme waits for a person: test: held Invalid: commit 0000000", done.stderr)
+        self.assertIn("tidegate: acme is held: test: held Invalid: commit 0000000", done.stderr)
         self.ask(0, "wait", "acme/dev")
 
     def test_a_retry_says_who_asked(self):

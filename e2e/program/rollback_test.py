@@ -115,7 +115,16 @@ class Reverted(Site):
             pass
 
     def controller(self):
-        return self.start_controller(sources=[{"name": "fleet", "url": "file://" + self.path("fleet.git"), "interval": "1s"}])
+        pager = {"name": "pager", "command": f"sh -c 'cat >> {self.path('paged')}; echo >> {self.path('paged')}'"}
+        return self.start_controller(sources=[{"name": "fleet", "url": "file://" + self.path("fleet.git"), "interval": "1s"}], notify=[pager])
+
+    def paged(self):
+        with open(self.path("paged"), encoding="utf-8") as file:
+            return [json.loads(line) for line in file if line.strip()]
+
+    def audited(self):
+        done = self.run_program("audit", "export", *self.state())
+        return [entry for entry in map(json.loads, done.stdout.splitlines()) if entry["kind"] == "revert"]
 
     def begin(self):
         self.good = self.push("Live runs one")
@@ -144,7 +153,7 @@ class Reverted(Site):
             return log.read()
 
     def reverted(self, reference="main"):
-        return self.fleet("log", "-1", "--format=%an", reference) == "Tidegate"
+        return self.fleet("for-each-ref", "--format=%(authorname)", "refs/heads/" + reference) == "Tidegate"
 
     def wait_for_revert(self, reference="main"):
         self.until("the revert is in git", lambda: self.reverted(reference))
@@ -182,6 +191,18 @@ class Git(Reverted):
         self.assertEqual(lines[-1], f"Tidegate-Operation: {operation['id']}")
         self.assertEqual(self.fleet("log", "-1", "--format=%(trailers:key=Tidegate-Operation,valueonly)", "main").strip(), operation["id"])
         self.until("it is told", lambda: "ManifestReverted" in self.events())
+        self.until("and paged", lambda: "ManifestReverted" in [p["reason"] for p in self.paged()])
+        paged = [p for p in self.paged() if p["type"] == "rolledBack"]
+        self.assertEqual([(p["reason"], p["operation"]) for p in paged],
+                         [("Quarantined", operation["id"]), ("ManifestReverted", operation["id"])])
+        revert = self.fleet("rev-parse", "main")
+        self.assertEqual((paged[1]["message"], paged[1]["author"], paged[1]["manifestRevision"]),
+                         (f"manifest commit {self.asked[:7]} of Site Team <site@example.org> is taken back for acme/live by "
+                          f"{revert[:7]} on \"main\"", "Site Team <site@example.org>", self.asked))
+        before_it, after_it = self.audited()
+        self.assertEqual((before_it["commit"], before_it["reference"], before_it["manifest"]["revision"], before_it["operation"]),
+                         (revert, "refs/heads/main", self.asked, operation["id"]))
+        self.assertEqual((after_it["outcome"], after_it["said"]), ("ManifestReverted", paged[1]["message"]))
         self.until("live is at rest", lambda: self.status("live")["conditions"][0]["reason"] == "Converged")
         controller = self.rest(controller)
         # Asked for once more by a person, it is theirs to try again: nobody fights with them.
@@ -236,6 +257,7 @@ class Git(Reverted):
         os.remove(self.held())
         self.rest(controller)
         self.assertEqual(self.fleet("rev-parse", "main"), moved)
+        self.assertIn("RevertFailed", [entry.get("outcome") for entry in self.audited()])
 
     def test_a_document_that_moved_to_another_file_goes_back_there(self):
         self.begin()

@@ -8,7 +8,7 @@ from harness import Site, git
 
 MOVED = "tidegate: nothing was done, for what the saved plan rests on has moved: "
 AGAIN = "; plan again, and look at what is new: tidegate plan --out FILE\n"
-DESIRED = "desired moved (its manifest, a rule for it or the branch it follows is another)"
+DESIRED = "desired moved (its manifest, a secret of it, a rule for it or the branch it follows is another)"
 OBSERVED = "observed moved (it is not as it was found then)"
 
 
@@ -137,6 +137,18 @@ class Refused(Saved):
         self.refused(f"acme/dev: {DESIRED}")
         self.assertNotEqual(self.record("dev")["commit"], third)
 
+    def test_a_secret_that_was_changed(self):
+        self.environments["test"]["secrets"] = {"KEY": "key"}
+        os.makedirs(self.path("secrets", "sites", "acme"))
+        self.put_secret("one")
+        self.save()
+        self.put_secret("two")
+        self.refused(f"acme/test: {DESIRED}")
+
+    def put_secret(self, value):
+        with open(self.path("secrets", "sites", "acme", "key"), "w", encoding="utf-8") as out:
+            out.write(value)
+
     def test_a_policy_that_came(self):
         self.save()
         self.put("policy.yaml", document("Policy", "calm", {"rules": [
@@ -241,7 +253,8 @@ class Files(Saved):
         self.damaged(good.replace('"covers"', '"covered"'), broken)
         self.damaged(good.replace("tidegate/v1", "tidegate/v9"), "was saved by another version of tidegate; plan again")
         os.remove(self.file)
-        self.assertEqual(self.carry_out(1).stderr, f'tidegate: there is no file "{self.file}"\n')
+        self.assertEqual(self.carry_out(1).stderr, f'tidegate: there is no file "{self.file}"; write one with: '
+                         "tidegate plan --manifests DIR --out FILE\n")
 
     def test_what_cannot_be_meant(self):
         for arguments, text in (

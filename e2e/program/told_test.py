@@ -300,6 +300,9 @@ class Audit(Told):
         done = self.apply()
         self.assertIn("three", self.page("dev"))
         self.assertIn("an act is not in the audit", done.stdout + done.stderr)
+        done = self.run_program("exec", "acme/live", *self.given(), "--", "echo", "done")
+        self.assertEqual((done.returncode, done.stdout), (0, "done\n"))
+        self.assertIn("tidegate: an act is not in the audit site=acme environment=live problem=", done.stderr)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,9 @@ class World final : public Driver,
   std::set<std::string> retries(const std::string& site) override { return asked[site]; }
   void retried(const std::string& site, const std::string& environment) override;
   std::string in_force(const std::string&) override { return in_force_; }
+  std::string in_force_below(const std::set<std::string>&, const std::string&) override {
+    return "";
+  }
   void now_in_force(const std::string&, const std::string& revision) override {
     in_force_ = revision;
   }
