@@ -213,8 +213,9 @@ void Planner::plan_environment(const Environment& e) {
   const LeftOut left = leave_out_failed(e, code, content);
   // Rules may have let the code pass for content that does not come with it.
   if (left.failure) ask_policies(e, code, content);
-  // Where they hold the code now, the content is asked for by itself, and told of there.
-  if (left.failure && code.kind == Kind::act) tell(e, *left.failure, left.actions);
+  // Where they hold the code now, the content waits by itself, or not at all.
+  if (left.failure && (code.kind == Kind::act || left.failure->quarantined))
+    tell(e, *left.failure, left.actions);
   combine(e, std::move(code), std::move(content));
 }
 

@@ -275,7 +275,12 @@ TEST_F(PlanPoliciesTest, ContentThatKeepsFailingIsToldOfOnceWhereTheCodeMayNotCo
   want_content("dev", from_live, 2);
   failed_content("dev", false);
   want("dev").code = c2;
-  EXPECT_EQ(planned(), "");
+  EXPECT_EQ(planned(),
+            "waiting dev: sync databases and files from live (generation 2) | to be tried again; "
+            "it failed: afterCopy: exit code 1 | until 2026-11-20T12:00:25Z\n"
+            "held dev ContentRefused: gold/age: its databases are of 2026-11-18T12:00:00Z, older "
+            "than 1d may be under a new commit; ask for content from live anew\n"
+            "look again at 2026-11-20T12:00:25Z\n");
 }
 
 // ---- before the switch ----

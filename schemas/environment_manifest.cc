@@ -153,6 +153,11 @@ std::map<std::string, std::string> read_header(const Value& value) {
   return header;
 }
 
+Mark mark_of_entry(const Value& map, const char* name, const Origin& origin) {
+  const NodeEntry* entry = map.node().find(name);
+  return mark_of(entry ? map.below(entry->value, "") : map, origin);
+}
+
 HttpCheck read_http_check(const Value& value) {
   const Fields fields(value, {"path", "status", "contains", "header", "within", "certificate"});
   HttpCheck check;
@@ -206,7 +211,7 @@ void read_verify(const Value& value, const Origin& origin, EnvironmentFields& en
     for (const Value& item : items ? *items : std::vector<Value>{}) {
       checks.push_back(read_http_check(item));
       if (checks.back().certificate_valid_for && !environment.certificate)
-        environment.certificate = {checks.size() - 1, mark_of(item, origin)};
+        environment.certificate = {checks.size() - 1, mark_of_entry(item, "certificate", origin)};
     }
     environment.http = {std::move(checks), mark_of(*http, origin)};
   }

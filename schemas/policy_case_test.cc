@@ -84,7 +84,7 @@ TEST(PolicyCaseTest, AFileOfNoExampleIsToldSo) {
   EXPECT_EQ(told("apiVersion: tidegate/v1\nkind: Policy\nmetadata: {name: a}\nspec: {now: "
                  "2026-11-20T12:00:00Z, expect: []}\n"),
             "a.case.yaml:2:7: kind: \"Policy\" is not PolicyTest\n"
-            "a.case.yaml:4:42: spec.expect: is empty: write at least one expectation\n");
+            "a.case.yaml:4:43: spec.expect: is empty: write at least one expectation\n");
   EXPECT_NE(told(head + "  now: [").find("a.case.yaml:"), std::string::npos);
 }
 

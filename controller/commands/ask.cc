@@ -44,7 +44,8 @@ std::vector<std::string> what_is_missing(const std::optional<SiteStatus>& status
 
 /// Whether a hold opens by itself early enough to be waited for.
 bool opens_by(const Hold& hold, Timestamp deadline) {
-  return hold.opens_at && *hold.opens_at <= deadline;
+  if (!hold.opens_at) return hold.reason == "LimitReached";  // When another operation ends.
+  return *hold.opens_at <= deadline;
 }
 
 /// The holds that keep it, where nothing else can go on before the deadline; nothing where anything

@@ -142,7 +142,7 @@ class Told(Apart):
         with open(self.path("manifests/hours.yaml"), "w", encoding="utf-8") as file:
             file.write("apiVersion: tidegate/v1\nkind: Policy\nmetadata: {name: hours}\nspec:\n  rules:\n"
                        "    - {name: day, windows: {allow: [{cron: \"0 9 * * 1-4\", duration: 8h, timeZone: Europe/Berlim}]}}\n")
-        place = self.path("manifests/hours.yaml") + ":6:86: "
+        place = self.path("manifests/hours.yaml") + ":6:83: "
         told = ('spec.rules[0].windows.allow[0].timeZone: "Europe/Berlim" is no time zone that this machine knows: '
                 'write one like "Europe/Berlin", or install tzdata\n')
         done = self.run_program("validate", self.path("manifests"))

@@ -225,7 +225,7 @@ def bring_kept_content_back(site):
     site.commit("The content alone goes back")
     until_test(site, "generation 1 is back, with the code that the manifest names", second, 1)
     expect("as it was kept", content(site)["takenAt"] == taken and "900001" in numbers(site.tills["test"]))
-    probe = json.loads(site.get("test", "/probe.php").partition("\r\n\r\n")[2])
+    probe = json.loads(site.get("test", "/probe.php").partition("\n\n")[2])
     expect("and updated for that code", probe["schema"] == probe["row_schema"] == probe["option_schema"], probe)
     return second
 

@@ -12,7 +12,12 @@ void World::revert(const Revert& revert, const DocumentPlace& document) {
   const Place& there = place(revert.site, revert.environment);
   if (fresh_ && there.exists && there.current.commit != revert.runs)
     fault(where + ": a revert to what does not run there");
-  if (random.chance(faults.commits)) commit_something(*this);  // Somebody is faster.
+  if (random.chance(faults.commits)) commit_something(*this);  // Somebody is faster,
+  if (faults.commits > 0 && random.chance(150)) {              // or changes that very document.
+    people.sites[revert.site].environments[revert.environment].variable =
+        std::to_string(random.below(9));
+    commit(revert.site + ": variable of " + revert.environment + ", before the revert");
+  }
   const auto text = [&](std::size_t revision) {
     const auto found = revisions_[revision].find(document.file);
     return found == revisions_[revision].end() ? std::string() : found->second;
