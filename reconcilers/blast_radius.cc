@@ -30,6 +30,13 @@ class Bringers {
       for (const auto& file : fleet->files_of(site)) add(file, out);
     return out;
   }
+  /// Whether one of these commits says what a commit may strike, too.
+  bool changed_bounds(const std::set<std::string>& commits) const {
+    std::set<std::string> changing;
+    for (const Fleet* fleet : {&before_, &after_})
+      for (const auto& file : fleet->files_of_blast_radius()) add(file, changing);
+    return std::ranges::any_of(changing, [&](const auto& c) { return commits.contains(c); });
+  }
 
  private:
   void add(const std::string& file, std::set<std::string>& commits) const {
@@ -47,27 +54,26 @@ class Bringers {
 /// Sites that each commit strikes, as one rule counts them.
 using Count = std::map<std::string, std::set<std::string>>;
 
-/// Each rule that bounds commits, with its policy's name.
-template <class Visit>
-void each_rule(const std::shared_ptr<const Governance>& governance, const Visit& visit) {
-  if (!governance) return;
-  for (const auto& policy : governance->policies) {
+Bounds bounds_of(const Governance& governance) {
+  Bounds out;
+  for (const auto& policy : governance.policies) {
     for (const Rule& rule : policy->rules)
-      if (std::holds_alternative<BlastRadiusRule>(rule.spec)) visit(policy->name, rule);
+      if (std::holds_alternative<BlastRadiusRule>(rule.spec)) out.emplace_back(policy->name, rule);
   }
+  return out;
 }
 
 /// Why a site is withheld; "" when nothing withholds it.
 std::string objection(const Withheld& struck, const std::map<std::string, Count>& counts,
                       const std::set<std::string>& acknowledged) {
   std::string out;
-  each_rule(struck.judged_by, [&](const std::string& policy, const Rule& rule) {
+  for (const auto& [policy, rule] : struck.judged_by) {
     for (const auto& commit : struck.commits) {
       const auto sites = counts.at(policy + "/" + rule.name).at(commit).size();
       const Verdict said = judge_strike(policy, rule, commit, sites, acknowledged.contains(commit));
       if (out.empty() && said.hold) out = said.hold->message;
     }
-  });
+  }
   return out;
 }
 
@@ -79,12 +85,13 @@ std::shared_ptr<const Site> kept(const Site& site, const Fleet& now_is, const st
   return out;
 }
 
-/// A commit that strikes does not change the rules it is judged by; a later one does.
-std::shared_ptr<const Governance> judge_of(const Site& site, const Withheld* known,
-                                           const Fleet& before, const Fleet& after) {
-  if (!known) return site.governance;
-  const auto now_is = after.governance_of(site);
-  return *before.governance_of(site) == *now_is ? known->judged_by : now_is;
+/// A commit that strikes does not change the rules it is judged by; any other does.
+Bounds judges_of(const Withheld& struck, const Withheld* known, const Fleet& before,
+                 const Fleet& after, const Bringers& bringers) {
+  const Bounds then = bounds_of(*before.governance_of(*struck.site));
+  const Bounds now_is = bounds_of(*after.governance_of(*struck.site));
+  if (then != now_is && !bringers.changed_bounds(struck.commits)) return now_is;
+  return known ? known->judged_by : then;
 }
 
 }  // namespace
@@ -136,13 +143,12 @@ WithheldSites withhold(const Fleet& before, const WithheldSites& withheld, const
     if (!strikes(was.get(), after.find(name).get())) continue;
     const auto found = withheld.find(name);
     const Withheld* known = found == withheld.end() ? nullptr : &found->second;
-    Withheld& of_site =
-        struck[name] = {was, bringers.of(name), judge_of(*was, known, before, after)};
+    Withheld& of_site = struck[name] = {was, bringers.of(name), {}};
     if (known) of_site.commits.insert(known->commits.begin(), known->commits.end());
-    each_rule(of_site.judged_by, [&](const std::string& policy, const Rule& rule) {
+    of_site.judged_by = judges_of(of_site, known, before, after, bringers);
+    for (const auto& [policy, rule] : of_site.judged_by)
       for (const auto& commit : of_site.commits)
         counts[policy + "/" + rule.name][commit].insert(name);
-    });
   }
   const auto acknowledged = after.acknowledged_commits();
   WithheldSites out;

@@ -14,12 +14,15 @@
 
 namespace tidegate {
 
+/// Rules about what one commit may strike, each with its policy's name.
+using Bounds = std::vector<std::pair<std::string, Rule>>;
+
 /// A site that keeps what it was.
 struct Withheld {
   std::shared_ptr<const Site> site;  ///< As it was, with Site::withheld set.
   std::set<std::string> commits;     ///< That strike it.
-  /// Whose rules keep it: as they were before it was struck, until the platform team says others.
-  std::shared_ptr<const Governance> judged_by;
+  /// What keeps it: as it was before it was struck, until the platform team says otherwise.
+  Bounds judged_by;
 };
 using WithheldSites = std::map<std::string, Withheld>;  ///< By name.
 

@@ -166,6 +166,15 @@ TEST_F(WithholdTest, ARuleThatIsTakenAwayByThatVeryCommitWithholdsUntilItSaysOth
   EXPECT_TRUE(wipes("a"));
 }
 
+TEST_F(WithholdTest, AnotherCommitOfTheSamePushMayTakeARuleAway) {
+  std::vector<FileChange> changes{
+      site_file("a", "empty"), site_file("b", "empty"), {"policy.yaml", std::nullopt}};
+  changes[0].commits = changes[1].commits = {id('2')};
+  changes[2].commits = {id('1')};
+  const Fleet after = fleet.with(changes, id('2').hex, "ada");
+  EXPECT_TRUE(withhold(fleet, {}, after, changes, id('2').hex).empty());
+}
+
 TEST_F(WithholdTest, WhatIsKeptIsUnderTheRulesOfNow) {
   commit('1', {site_file("a", "empty"), site_file("b", "empty")});
   commit('2', {{"freeze.yaml", document("Freeze", "stop", "select: {}, reason: incident")}});

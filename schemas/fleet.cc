@@ -135,6 +135,19 @@ std::vector<std::string> Fleet::files_of(const std::string& site) const {
   return entry ? entry->files : std::vector<std::string>();
 }
 
+std::set<std::string> Fleet::files_of_blast_radius() const {
+  std::set<std::string> files;
+  for (const auto& [key, entry] : state_->rulebook.entries) {
+    const bool bounds =
+        entry->policy && std::ranges::any_of(entry->policy->rules, [](const Rule& r) {
+          return std::holds_alternative<BlastRadiusRule>(r.spec);
+        });
+    if (!bounds) continue;
+    for (const auto& document : entry->documents) files.insert(document->file);
+  }
+  return files;
+}
+
 std::shared_ptr<const Governance> Fleet::governance_of(const Site& site) const {
   const auto declared = find(site.name);
   return declared ? declared->governance : governance(state_->rulebook.concerning(site), {});

@@ -98,6 +98,8 @@ class Fleet {
   std::vector<std::string> files_of(const std::string& site) const;
   /// Manifest commits that policies acknowledge, whatever they strike; 40 hex digits each.
   std::set<std::string> acknowledged_commits() const;
+  /// Of Policies with a rule about what one commit may strike.
+  std::set<std::string> files_of_blast_radius() const;
   /// What the platform team says of a site, be it declared here or no more. Never null.
   std::shared_ptr<const Governance> governance_of(const Site& site) const;
 

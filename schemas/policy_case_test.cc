@@ -55,7 +55,7 @@ TEST(PolicyCaseTest, ReadsEveryField) {
   EXPECT_TRUE(c.struck->acknowledged);
   EXPECT_EQ(c.expect.at(0).rule, "gold/soaked");
   EXPECT_TRUE(c.expect[0].held);
-  EXPECT_EQ(c.expect[0].target.line, 20);
+  EXPECT_EQ(c.expect[0].target.line, 19);
   EXPECT_EQ(c.expect[1].generation, 8u);
 }
 
@@ -72,10 +72,10 @@ a.case.yaml:5:36: spec.observed["acme/test"].comit: unknown field "comit"; did y
 a.case.yaml:7:21: spec.expect[0].environment: "acme" names no environment: write SITE/ENV
 a.case.yaml:7:33: spec.expect[0].verb: "deploy" is not promote, sync, wipe, create or activate
 a.case.yaml:7:50: spec.expect[0].verdict: "alowed" is not allowed or held; did you mean "allowed"?
-a.case.yaml:8:50: spec.expect[1].commit: goes with verb: promote only: remove it
-a.case.yaml:8:119: spec.expect[1].reason: goes with verdict: held only: remove it
-a.case.yaml:9:65: spec.expect[2].reason: "Soak" is not NotProven, Soaking, WindowClosed, Unsigned, ContentRefused, BackupMissing, LimitReached, BlastRadius, Required, Forbidden, Frozen or PolicyBroken; did you mean "Soaking"?
-a.case.yaml:9:77: spec.expect[2].rule: "Gold" names no rule: write POLICY/RULE, or the name of a Freeze
+a.case.yaml:8:52: spec.expect[1].commit: goes with verb: promote only: remove it
+a.case.yaml:8:120: spec.expect[1].reason: goes with verdict: held only: remove it
+a.case.yaml:9:67: spec.expect[2].reason: "Soak" is not NotProven, Soaking, WindowClosed, Unsigned, ContentRefused, BackupMissing, LimitReached, BlastRadius, Required, Forbidden, Frozen or PolicyBroken
+a.case.yaml:9:79: spec.expect[2].rule: "Gold" names no rule: write POLICY/RULE, or the name of a Freeze
 )");
 }
 

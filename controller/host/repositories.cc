@@ -147,12 +147,10 @@ void Repositories::look(Entry& entry) {
     for (const auto& site : tell) changed_(site);
 }
 
-/// The repository to read a commit from, and the tag of that full name (or "") that leads to it.
-Result<GitRepository> Repositories::open_for(Entry& entry, const CommitId& commit,
-                                             const std::string& tag) {
+/// The repository to read a commit from; `newest`: with the tags of now.
+Result<GitRepository> Repositories::open_for(Entry& entry, const CommitId& commit, bool newest) {
   auto repository = entry.mirror->open();
-  const bool there = repository && repository->has(commit) &&
-                     (tag.empty() || repository->resolve(tag) == commit);
+  const bool there = !newest && repository && repository->has(commit);
   if (mode_ == Mode::refresh || there) return repository;
   {
     std::lock_guard lock(mutex_);
@@ -231,9 +229,15 @@ SignatureFact Repositories::signature(const Site& site, const std::string& mirro
                                       const std::string& allowed_signers) {
   auto found = entry(site, mirrors);
   if (!found->mirror) return {false, "", found->setup_problem};
-  auto repository = open_for(*found, commit, tag);
-  if (!repository) return {false, "", std::move(repository.error().message)};
-  return signatures_.of(*repository, commit, allowed_signers, tag);
+  SignatureFact fact;
+  // What no mirror has been told of yet may be a new tag of a commit that it has.
+  for (const bool newest : {false, true}) {
+    if (newest && (fact.valid || tag.empty() || mode_ == Mode::refresh)) break;
+    auto repository = open_for(*found, commit, newest);
+    if (!repository) return {false, "", std::move(repository.error().message)};
+    fact = signatures_.of(*repository, commit, allowed_signers, tag);
+  }
+  return fact;
 }
 
 void Repositories::run(unsigned threads) {

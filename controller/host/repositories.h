@@ -89,7 +89,7 @@ class Repositories {
   };
   std::shared_ptr<Entry> entry(const Site& site, const std::string& mirrors);
   void look(Entry& entry);
-  Result<GitRepository> open_for(Entry& entry, const CommitId& commit, const std::string& tag = "");
+  Result<GitRepository> open_for(Entry& entry, const CommitId& commit, bool newest = false);
   void fetch_beside(Entry& entry);
   void work();
 

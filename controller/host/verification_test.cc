@@ -111,11 +111,16 @@ TEST_F(VerificationTest, AFailureOnThePreviewIsNoneThatVisitorsSaw) {
 TEST_F(VerificationTest, AsksAPreviewForNoCertificateThatIsNotReachedByHttps) {
   create_dev();
   TestPages preview(host.layout("dev").next());
-  further = ", previewUrl: \"" + preview.url() + "\"";
-  declare("http: [{path: /, certificate: {validFor: 14d}}]");
+  const std::string https = "https://127.0.0.1:1";
+  host.environments["dev"] = "code: {branch: main}, url: \"" + https + "\", previewUrl: \"" +
+                             preview.url() +
+                             "\", verify: {retryFor: 0s, http: [{path: /, certificate: {validFor: "
+                             "14d}}]}";
   host.push("second\n");
-  EXPECT_EQ(host.run("dev").message,
-            "verification: " + get("/") + " answered without a certificate: it is not https");
+  EXPECT_EQ(host.run("dev").result, "failed") << "nobody is there";
+  EXPECT_TRUE(failure().after_switch) << failure().message;
+  EXPECT_TRUE(failure().message.starts_with("verification: GET " + https + "/"))
+      << failure().message;
 }
 
 TEST_F(VerificationTest, KeepsWhatAFailedCommandSaid) {

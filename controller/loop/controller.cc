@@ -70,7 +70,7 @@ Timestamp Controller::next_due() const {
   Timestamp next = queue_.next_due().value_or(Timestamp::max());
   std::lock_guard lock(mutex_);
   for (const Source& source : sources_) {
-    if (source.busy || (source.waits && others_unasked(source))) continue;
+    if (source.busy || (source.waits && must_wait(source))) continue;
     next = std::min(next, source.due);
   }
   return next;
@@ -143,7 +143,7 @@ Controller::Source* Controller::due_source(Timestamp now) {
   for (Source& source : sources_) {
     // Later than any interval ends: the clock was set back.
     const bool later = source.due > now && source.due - now <= 2 * source.interval;
-    if (source.busy || later || (source.waits && others_unasked(source))) continue;
+    if (source.busy || later || (source.waits && must_wait(source))) continue;
     source.busy = true;
     return &source;
   }
@@ -151,15 +151,17 @@ Controller::Source* Controller::due_source(Timestamp now) {
 }
 
 void Controller::poll(Source& source) {
-  if (source.revision.empty()) begin(source, chronicle_.in_force(source.source->name()));
+  const std::string name = source.source->name();
+  if (!source.begun && begin(source, chronicle_.in_force(name))) note_begun(source);
   auto changes = source.source->changed_since(source.revision);
-  bool waits = false;
-  if (changes && *changes && source.revision.empty()) {
-    waits = !begin_without_store(source, **changes);
+  if (changes && *changes && !source.begun) {
+    begin_anew(source, **changes);
     if (!source.revision.empty()) changes = source.source->changed_since(source.revision);
   }
+  const bool news = changes && *changes;
   note_problem(source, changes ? "" : changes.error().message);
-  if (changes && *changes && !waits) apply(source, std::move(**changes));
+  const bool waits = news && waits_for_others(source);
+  if (news && !waits) apply(source, std::move(**changes));
   const double jitter = draw();
   std::lock_guard lock(mutex_);
   source.asked = true;
@@ -173,41 +175,64 @@ void Controller::poll(Source& source) {
 
 /// What a commit strikes is known only beside what was in force before it, by an earlier process
 /// too.
-void Controller::begin(Source& source, const std::string& revision) {
-  if (revision.empty()) return;
+bool Controller::begin(Source& source, const std::string& revision) {
+  if (revision.empty()) return false;
   auto changes = source.source->as_of(revision);
-  if (changes) return apply(source, std::move(*changes));
-  chronicle_.log("warn", "what was in force last is not there any more; the source is read anew",
-                 {{"source", source.source->name()}, {"problem", changes.error().message}});
+  if (changes) apply(source, std::move(*changes));
+  return static_cast<bool>(changes);
 }
 
-/// The roots of drivers remember it when the store is lost. False: another source may have drivers,
-/// and is asked first; nothing starts anywhere before the platform's sources were read.
-bool Controller::begin_without_store(Source& source, const ManifestChanges& newest) {
-  std::set<std::string> roots = fleet()->roots();
-  if (role_of(source).platform) {
-    std::vector<FileChange> drivers;
-    for (const FileChange& change : newest.changes)
-      if (change.text && change.text->find("Driver") != std::string::npos)
-        drivers.push_back(change);
-    roots.merge(Fleet().with(drivers, newest.revision, "").roots());
+/// Once it was read: by the store, or by the roots of drivers when the store is lost. Where no root
+/// is known yet another source may have drivers, and is asked first.
+void Controller::begin_anew(Source& source, const ManifestChanges& newest) {
+  const std::string name = source.source->name();
+  std::string revision = chronicle_.in_force(name);
+  if (revision.empty()) {
+    const auto roots = roots_with(source, newest);
+    if (roots.empty() && waits_for_others(source)) return;
+    revision = chronicle_.in_force_below(roots, name);
   }
-  if (roots.empty()) {
-    std::lock_guard lock(mutex_);
-    if (others_unasked(source)) return false;
-  }
-  begin(source, chronicle_.in_force_below(roots, source.source->name()));
-  return true;
+  if (!begin(source, revision) && !revision.empty())
+    chronicle_.log("warn", "what was in force last is not there any more; the source is read anew",
+                   {{"source", name}, {"revision", revision}});
+  note_begun(source);
+}
+
+std::set<std::string> Controller::roots_with(const Source& source, const ManifestChanges& newest) {
+  std::vector<FileChange> drivers;
+  for (const FileChange& change : newest.changes)
+    if (role_of(source).platform && change.text && change.text->find("Driver") != std::string::npos)
+      drivers.push_back(change);
+  const auto of_source = Fleet().with(drivers, newest.revision, "").roots();
+  const auto in_force = fleet()->roots();
+  std::lock_guard lock(mutex_);
+  roots_.insert(of_source.begin(), of_source.end());
+  roots_.insert(in_force.begin(), in_force.end());
+  return roots_;
+}
+
+void Controller::note_begun(Source& source) {
+  std::lock_guard lock(mutex_);
+  source.begun = true;
+}
+
+bool Controller::waits_for_others(const Source& source) const {
+  std::lock_guard lock(mutex_);
+  return must_wait(source);
+}
+
+/// News are judged by the rules before them: by those of the platform's sources as they were. One
+/// that cannot be read has none before it was, and nothing starts until then.
+bool Controller::must_wait(const Source& source) const {
+  return std::ranges::any_of(sources_, [&](const Source& other) {
+    if (&other == &source || !role_of(other).platform) return false;
+    if (!source.begun) return !other.asked;
+    return !other.begun && (other.problem.empty() || !source.revision.empty());
+  });
 }
 
 const SourceRole& Controller::role_of(const Source& source) const {
   return roles_[static_cast<std::size_t>(&source - sources_.data())];
-}
-
-bool Controller::others_unasked(const Source& source) const {
-  return std::ranges::any_of(sources_, [&](const Source& other) {
-    return &other != &source && !other.asked && role_of(other).platform;
-  });
 }
 
 void Controller::note_problem(Source& source, const std::string& problem) {

@@ -72,15 +72,19 @@ class Controller {
     Timestamp due{};
     bool busy = false;
     bool asked = false;  // Once, whatever came of it.
-    bool waits = false;  // Until the platform's other sources were asked.
+    bool begun = false;  // What was in force before this process is known, or that nothing was.
+    bool waits = false;  // For the platform's other sources.
   };
 
   Source* due_source(Timestamp now);
   std::string prefix_of(const Source& source) const;
   void poll(Source& source);
-  void begin(Source& source, const std::string& revision);
-  bool begin_without_store(Source& source, const ManifestChanges& newest);
-  bool others_unasked(const Source& source) const;
+  bool begin(Source& source, const std::string& revision);
+  void begin_anew(Source& source, const ManifestChanges& newest);
+  void note_begun(Source& source);
+  std::set<std::string> roots_with(const Source& source, const ManifestChanges& newest);
+  bool waits_for_others(const Source& source) const;
+  bool must_wait(const Source& source) const;
   const SourceRole& role_of(const Source& source) const;
   void apply(Source& source, ManifestChanges changes);
   std::set<std::string> bound(const Fleet& before, const Fleet& after,
@@ -111,6 +115,7 @@ class Controller {
   std::vector<Source> sources_;
   std::vector<SourceRole> roles_;
   std::shared_ptr<const Fleet> fleet_;
+  std::set<std::string> roots_;  // Of the platform's drivers, in force or not yet.
   WithheldSites withheld_;
   std::map<std::string, SiteStatus> statuses_;  // Without what was observed: for transitions alone.
   std::atomic<bool> all_read_{false};           // Every source, once at least.

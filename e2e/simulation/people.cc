@@ -321,6 +321,7 @@ void commit_something(World& world) {
 
 void align(World& world) {
   world.people.rules = {};
+  world.commit("the rules go");
   for (auto& [name, site] : world.people.sites) {
     align_site(world, name, site);
     if (site.stages.size() > 1 && world.random.chance(500))

@@ -259,6 +259,19 @@ Result<ManifestChanges> World::as_of(const std::string& revision) {
   return out;
 }
 
+/// The manifest commits after a revision that changed a file.
+std::vector<CommitId> World::commits_of(const std::string& path, const std::string& after) const {
+  const auto text = [&](std::size_t revision) -> std::optional<std::string> {
+    const auto found = revisions_[revision].find(path);
+    if (found == revisions_[revision].end()) return std::nullopt;
+    return found->second;
+  };
+  std::vector<CommitId> commits;
+  for (std::size_t i = std::stoul(after.substr(1)); i < revisions_.size(); ++i)
+    if (text(i) != text(i - 1)) commits.push_back({"r" + std::to_string(i + 1)});
+  return commits;
+}
+
 Result<std::optional<ManifestChanges>> World::changed_since(const std::string& revision) {
   if (lost_request() || !git_reachable) return Error{ErrorKind::transient, "git fetch: timeout"};
   const std::string newest = "r" + std::to_string(revisions_.size());
@@ -277,6 +290,8 @@ Result<std::optional<ManifestChanges>> World::changed_since(const std::string& r
   for (const auto& [path, text] : before) {
     if (!files.contains(path)) out.changes.push_back({path, std::nullopt});
   }
+  if (!out.complete)
+    for (auto& change : out.changes) change.commits = commits_of(change.path, revision);
   return std::optional(out);
 }
 

@@ -147,6 +147,7 @@ class World final : public Driver,
   void found(const std::string& name, const std::vector<std::string>& stages, bool launched);
   void restart();
   Timestamp next_event() const;
+  std::vector<CommitId> commits_of(const std::string& path, const std::string& after) const;
   bool lost_request();
   bool lost_reply();
   ObservedEnvironment observe_place(const Estate& estate, const Site& site,
@@ -176,7 +177,7 @@ class World final : public Driver,
   bool fresh_ = false;                             // The last observation was the truth.
   std::vector<std::map<std::string, std::string>> revisions_;  // Files of each manifest commit.
   std::set<std::string> reverted_;  // Operations whose manifests were dealt with.
-  std::string in_force_;                                       // The store's memory.
+  std::string in_force_;            // The store's memory.
   std::vector<std::string> history_;
   int operations_ = 0, secrets_ = 1;
 };
