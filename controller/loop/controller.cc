@@ -160,7 +160,7 @@ void Controller::poll(Source& source) {
   }
   const bool news = changes && *changes;
   note_problem(source, changes ? "" : changes.error().message);
-  const bool waits = news && waits_for_others(source);
+  const bool waits = news && (!source.begun || waits_for_others(source));
   if (news && !waits) apply(source, std::move(**changes));
   const double jitter = draw();
   std::lock_guard lock(mutex_);
@@ -198,17 +198,15 @@ void Controller::begin_anew(Source& source, const ManifestChanges& newest) {
   note_begun(source);
 }
 
-std::set<std::string> Controller::roots_with(const Source& source, const ManifestChanges& newest) {
+std::set<std::string> Controller::roots_with(const Source& source,
+                                             const ManifestChanges& newest) const {
   std::vector<FileChange> drivers;
   for (const FileChange& change : newest.changes)
     if (role_of(source).platform && change.text && change.text->find("Driver") != std::string::npos)
       drivers.push_back(change);
-  const auto of_source = Fleet().with(drivers, newest.revision, "").roots();
-  const auto in_force = fleet()->roots();
-  std::lock_guard lock(mutex_);
-  roots_.insert(of_source.begin(), of_source.end());
-  roots_.insert(in_force.begin(), in_force.end());
-  return roots_;
+  auto roots = Fleet().with(drivers, newest.revision, "").roots();
+  roots.merge(fleet()->roots());
+  return roots;
 }
 
 void Controller::note_begun(Source& source) {
@@ -221,13 +219,13 @@ bool Controller::waits_for_others(const Source& source) const {
   return must_wait(source);
 }
 
-/// News are judged by the rules before them: by those of the platform's sources as they were. One
-/// that cannot be read has none before it was, and nothing starts until then.
+/// News are judged by the rules before them, so those are known first: of each of the platform's
+/// sources. Nothing starts until then. What nothing was before is no news.
 bool Controller::must_wait(const Source& source) const {
+  if (source.begun && source.revision.empty()) return false;
   return std::ranges::any_of(sources_, [&](const Source& other) {
-    if (&other == &source || !role_of(other).platform) return false;
-    if (!source.begun) return !other.asked;
-    return !other.begun && (other.problem.empty() || !source.revision.empty());
+    const bool known = source.begun ? !other.revision.empty() : other.asked;
+    return &other != &source && role_of(other).platform && !known;
   });
 }
 

@@ -82,7 +82,7 @@ class Controller {
   bool begin(Source& source, const std::string& revision);
   void begin_anew(Source& source, const ManifestChanges& newest);
   void note_begun(Source& source);
-  std::set<std::string> roots_with(const Source& source, const ManifestChanges& newest);
+  std::set<std::string> roots_with(const Source& source, const ManifestChanges& newest) const;
   bool waits_for_others(const Source& source) const;
   bool must_wait(const Source& source) const;
   const SourceRole& role_of(const Source& source) const;
@@ -115,7 +115,6 @@ class Controller {
   std::vector<Source> sources_;
   std::vector<SourceRole> roles_;
   std::shared_ptr<const Fleet> fleet_;
-  std::set<std::string> roots_;  // Of the platform's drivers, in force or not yet.
   WithheldSites withheld_;
   std::map<std::string, SiteStatus> statuses_;  // Without what was observed: for transitions alone.
   std::atomic<bool> all_read_{false};           // Every source, once at least.

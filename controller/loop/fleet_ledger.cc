@@ -7,6 +7,9 @@
 namespace tidegate {
 namespace {
 
+using namespace std::chrono_literals;
+constexpr Duration set_back_max = 24h;
+
 /// Operations of its own that run now: not those that only read it, and none that lost its process.
 std::map<std::string, Places> running_of(const Site& site, const ObservedSite& observed) {
   std::map<std::string, Places> out;
@@ -37,7 +40,7 @@ std::vector<std::vector<Verdict>> FleetLedger::admit(const Site& site, const Obs
     std::lock_guard lock(mutex_);
     for (const Places& free : replace(site.name, running_of(site, observed))) wake_one(free, woken);
     Places full, taken;
-    latest_ = std::max(latest_, now);
+    if (latest_ < now || latest_ > now + set_back_max) latest_ = now;
     for (const Step& step : steps) {
       LimitsSaid said = judge_limits(site, step, facts_, now);
       if (now < latest_)

@@ -22,7 +22,8 @@ class FleetLedger : public Admission {
       : calendar_(calendar), wake_(std::move(wake)) {}
 
   /// A clock that was set back opens nothing again and lifts no hold: what is asked for must have
-  /// been allowed at the latest time it showed, too.
+  /// been allowed at the latest time it showed, too. One that went back by more than a day had been
+  /// wrong: what it shows by then counts, or a fleet could be held for years.
   std::vector<std::vector<Verdict>> admit(const Site& site, const ObservedSite& observed,
                                           const std::vector<Step>& steps, Timestamp now) override;
   /// It is no site of the fleet any more: nothing of it counts.

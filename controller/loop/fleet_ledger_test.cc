@@ -200,6 +200,18 @@ TEST_F(FleetLedgerTest, AClockThatWentBackKeepsNothingBackThatWasAllowedThen) {
   EXPECT_EQ(look(site, {}, {"dev"}), "dev ");
 }
 
+TEST_F(FleetLedgerTest, AClockThatWasMoreThanADayAheadHoldsNobodyBack) {
+  freeze({"peak", {}, noon + 1h, {}, "sale", {}});
+  now = noon + 24h;
+  look(named("a"), {}, {});
+  now = noon;
+  EXPECT_EQ(look(named("a"), {}, {"dev"}), "");
+  now = noon + 25h;
+  look(named("a"), {}, {});
+  now = noon;
+  EXPECT_EQ(look(named("a"), {}, {"dev"}), "dev ");
+}
+
 TEST_F(FleetLedgerTest, WipesOfAnHourAreCountedThoughTheClockWentBack) {
   LimitsRule few;
   few.wipes_per_hour = 1;

@@ -57,8 +57,8 @@ std::optional<Timestamp> next_refresh(const Place& place, const Environment& dec
 }
 
 void expect_refreshes_in_time(World& world) {
-  for (const auto& [name, site] : world.controller->fleet()->sites()) {
-    for (const auto& [e, declared] : site->environments) {
+  for (const auto& [name, written] : world.controller->fleet()->sites()) {
+    for (const auto& [e, declared] : world.known(name)->environments) {
       const auto due = next_refresh(world.place(name, e), declared);
       if (due && *due + 15min < world.time)
         world.fault(name + "/" + e + " is not refreshed when due");
@@ -87,7 +87,8 @@ void expect_quiet(World& world, Duration length) {
   }
   if (world.started - started != world.refreshes - refreshes) world.fault("moves without need");
   if (world.refused != refused) world.fault("asks for what cannot be, without any fault");
-  for (const auto& [name, site] : world.controller->fleet()->sites()) {
+  for (const auto& [name, written] : world.controller->fleet()->sites()) {
+    const auto site = world.known(name);  // What is in force of it.
     const bool refreshed = std::ranges::any_of(
         site->environments, [](const auto& e) { return e.second.content.refresh.has_value(); });
     auto before = told.find(name);
