@@ -119,6 +119,17 @@ TEST_F(WriterTest, AFileThatWasEditedInTheSecondItWasStagedInStaysEdited) {
   EXPECT_EQ(tree.git("status --porcelain"), "M  fleet/other.yaml");
 }
 
+/// `git apply --index` and others believe the index, and do not ask the content of what has no
+/// size.
+TEST_F(WriterTest, AFileThatIsAsItWasStagedNeedsNoRefreshOfTheIndex) {
+  wait_for_a_second();
+  tree.write("fleet/other.yaml", "staged\n");
+  tree.git("add fleet/other.yaml");
+  ASSERT_TRUE(commit_in_work_tree(fleet(), edit()));
+  EXPECT_EQ(tree.git("diff-files"), "");
+  EXPECT_EQ(tree.git("status --porcelain"), "M  fleet/other.yaml");
+}
+
 TEST_F(WriterTest, CommitsANewFile) {
   FileEdit added = edit("sites/new.yaml");
   added.before = std::nullopt;
