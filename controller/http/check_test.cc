@@ -1,8 +1,6 @@
 #include "controller/http/check.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 
@@ -24,27 +22,6 @@ std::string error_of(const Result<HttpAnswer>& answer) {
   return (answer.error().kind == ErrorKind::transient ? "transient: " : "invalid: ") +
          answer.error().message;
 }
-
-/// A port at which nobody listens, and which nobody else is given meanwhile.
-class ClosedPort {
- public:
-  ClosedPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    socklen_t size = sizeof address;
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::bind(socket_, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    authority_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-  }
-  ~ClosedPort() { ::close(socket_); }
-  ClosedPort(const ClosedPort&) = delete;
-  const std::string& authority() const { return authority_; }
-
- private:
-  int socket_;
-  std::string authority_;
-};
 
 TEST(HttpGetTest, TellsStatusHeadersAndBody) {
   std::string seen;
@@ -129,7 +106,7 @@ TEST(HttpGetTest, TellsWhyThereIsNoAnswer) {
   TestServer silent([](const TestServer::Connection&) {});
   EXPECT_EQ(error_of(http_get(silent.url(), "", seconds(10))),
             "transient: the connection brought no HTTP answer");
-  const ClosedPort closed;
+  const LoopbackSocket closed;
   EXPECT_EQ(error_of(http_get("http://" + closed.authority(), "", seconds(10))),
             "transient: cannot connect to \"" + closed.authority() + "\"");
   EXPECT_EQ(error_of(http_get("http://no-such-host.invalid/", "", seconds(60))),

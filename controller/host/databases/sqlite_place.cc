@@ -15,6 +15,8 @@
 #include <sstream>
 #include <system_error>
 
+#include "controller/process/descriptor.h"
+
 namespace tidegate {
 namespace {
 
@@ -25,20 +27,6 @@ constexpr const char* mark_name = ".tidegate";
 // both write.
 constexpr mode_t shared_directory = 02770, shared_file = 0660;
 constexpr mode_t private_directory = 0700, private_file = 0600;
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return number_; }
-
- private:
-  int number_;
-};
 
 Result<void> sync_path(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
