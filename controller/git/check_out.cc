@@ -19,6 +19,7 @@
 #include "controller/git/handles.h"
 #include "controller/git/repository.h"
 #include "controller/git/tree_rules.h"
+#include "controller/process/descriptor.h"
 
 namespace tidegate {
 
@@ -33,23 +34,6 @@ constexpr std::size_t batch_files = 64;  // Neighbours share a folder and often 
 Error disk(const std::string& doing, const std::string& path) {
   return {ErrorKind::transient, doing + " \"" + path + "\": " + std::strerror(errno)};
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
-  ~Descriptor() { close(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return descriptor_; }
-  int close() {
-    const int code = descriptor_ < 0 ? 0 : ::close(descriptor_);
-    descriptor_ = -1;
-    return code;
-  }
-
- private:
-  int descriptor_;
-};
 
 struct Plan {
   std::vector<TrackedFile> files;

@@ -1,13 +1,12 @@
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "controller/git/mirror.h"
 #include "controller/git/test_repository.h"
 #include "controller/git/test_server.h"
 #include "controller/git/writer.h"
+#include "controller/process/test_loopback.h"
 
 namespace tidegate {
 namespace {
@@ -125,22 +124,14 @@ TEST_F(MirrorHttpTest, AServerInTroubleIsTriedAgain) {
 }
 
 TEST_F(MirrorHttpTest, AServerThatNeverAnswersEndsAtTheDeadline) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(::listen(listener, 5), 0);
-  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
-  Mirror mirror(directory / "mirrors",
-                "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/x.git", {},
+  const LoopbackSocket listener;
+  listener.listen();
+  Mirror mirror(directory / "mirrors", "http://" + listener.authority() + "/x.git", {},
                 std::chrono::milliseconds(400));
   const auto start = std::chrono::steady_clock::now();
   const auto refreshed = mirror.refresh();
   EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(10));
   EXPECT_EQ(error_of(mirror, refreshed, ErrorKind::transient), "no answer within 400ms");
-  ::close(listener);
 }
 
 TEST_F(MirrorHttpTest, PushesAndRefusesWhatMoved) {

@@ -1,29 +1,15 @@
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pwd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "controller/git/mirror.h"
 #include "controller/git/test_repository.h"
 #include "controller/git/test_server.h"
+#include "controller/process/test_loopback.h"
 
 namespace tidegate {
 namespace {
-
-/// A port nobody listens on at this moment.
-int free_port() {
-  const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ::bind(probe, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(probe);
-  return ntohs(address.sin_port);
-}
 
 /// The real sshd on a loopback port, for the user the tests run as.
 class MirrorSshTest : public testing::Test {
@@ -48,7 +34,7 @@ class MirrorSshTest : public testing::Test {
           "/ecdsa-host' && ssh-keygen -q -t ed25519 -N 'pass phrase' -f '" + d + "/locked'");
     shell("cat '" + d + "/client.pub' '" + d + "/rsa.pub' '" + d + "/locked.pub' > '" + d +
           "/authorized'");
-    port = std::to_string(free_port());
+    port = std::to_string(LoopbackSocket().port());
     write_file(d + "/sshd_config",
                "Port " + port + "\nListenAddress 127.0.0.1\nHostKey " + d + "/host\nHostKey " + d +
                    "/ecdsa-host\nAuthorizedKeysFile " + d +

@@ -220,10 +220,34 @@ std::optional<Error> move_branch(git_repository* repository, const std::string& 
   return git_failed("move \"" + reference + "\"");
 }
 
+/// git compares times by the second: it asks the content of what was staged in the second in which
+/// the index was written. A newer index would make it believe in those, so the edited ones get no
+/// size. (libgit2 does that by the nanosecond.) See git's Documentation/technical/racy-git.
+bool distrust_edits_as_new_as(git_repository* repository, git_index* index) {
+  struct ::stat before {};
+  if (::stat(git_index_path(index), &before) < 0) return errno == ENOENT;
+  for (std::size_t i = 0; i < git_index_entrycount(index); ++i) {
+    const git_index_entry* entry = git_index_get_byindex(index, i);
+    const bool older = entry->mtime.seconds < static_cast<std::int32_t>(before.st_mtim.tv_sec);
+    if (older || git_index_entry_stage(entry) != 0) continue;
+    const std::string path = entry->path;  // The entry goes when it is replaced.
+    git_oid now;
+    if (git_repository_hashfile(&now, repository, path.c_str(), GIT_OBJECT_BLOB, nullptr) == 0 &&
+        git_oid_equal(&now, &entry->id))
+      continue;
+    git_index_entry distrusted = *entry;
+    distrusted.path = path.c_str();
+    distrusted.file_size = 0;
+    if (git_index_add(index, &distrusted) < 0) return false;
+  }
+  return true;
+}
+
 /// Makes the index hold the committed file, with what stat says of it now.
 bool update_index(git_repository* repository, const std::string& path) {
   GitHandle<git_index> index;
   return git_repository_index(index.out(), repository) == 0 &&
+         distrust_edits_as_new_as(repository, index.get()) &&
          git_index_add_bypath(index.get(), path.c_str()) == 0 && git_index_write(index.get()) == 0;
 }
 

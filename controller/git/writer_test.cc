@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 #include "controller/git/repository.h"
 #include "controller/git/test_repository.h"
 
@@ -95,6 +98,36 @@ TEST_F(WriterTest, OtherChangesStayAsTheyAre) {
   EXPECT_EQ(tree.git("show HEAD:fleet/other.yaml"), "other");
   EXPECT_EQ(tree.git("show :fleet/other.yaml"), "staged");
   EXPECT_EQ(read_file(fleet() + "/other.yaml"), "edited\n");
+}
+
+/// Sleeps until a second has just begun.
+void wait_for_a_second() {
+  const auto now = std::chrono::system_clock::now();
+  std::this_thread::sleep_until(std::chrono::ceil<std::chrono::seconds>(now) +
+                                std::chrono::milliseconds(20));
+}
+
+TEST_F(WriterTest, AFileThatWasEditedInTheSecondItWasStagedInStaysEdited) {
+  wait_for_a_second();
+  tree.write("fleet/other.yaml", "staged\n");
+  tree.git("add fleet/other.yaml");
+  tree.write("fleet/other.yaml", "edited\n");
+  wait_for_a_second();  // By now the index would be newer than the edit.
+  ASSERT_TRUE(commit_in_work_tree(fleet(), edit()));
+  EXPECT_EQ(tree.git("status --porcelain"), "MM fleet/other.yaml");
+  tree.write("fleet/other.yaml", "staged\n");
+  EXPECT_EQ(tree.git("status --porcelain"), "M  fleet/other.yaml");
+}
+
+/// `git apply --index` and others believe the index, and do not ask the content of what has no
+/// size.
+TEST_F(WriterTest, AFileThatIsAsItWasStagedNeedsNoRefreshOfTheIndex) {
+  wait_for_a_second();
+  tree.write("fleet/other.yaml", "staged\n");
+  tree.git("add fleet/other.yaml");
+  ASSERT_TRUE(commit_in_work_tree(fleet(), edit()));
+  EXPECT_EQ(tree.git("diff-files"), "");
+  EXPECT_EQ(tree.git("status --porcelain"), "M  fleet/other.yaml");
 }
 
 TEST_F(WriterTest, CommitsANewFile) {

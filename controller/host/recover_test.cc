@@ -109,6 +109,17 @@ TEST_F(RecoverTest, DropsContentItMade) {
   EXPECT_TRUE(std::filesystem::exists(layout.content() + "/files-1"));
 }
 
+TEST_F(RecoverTest, LeavesNoSetWhereAKillCameBeforeItsDatabaseWasThere) {
+  Journal j = journal("content");
+  const std::string physical =
+      make_sqlite_engine(host.root())->physical({"acme", "dev", "main", "2"});
+  j.databases.push_back({Engine::sqlite, physical});
+  ASSERT_TRUE(make_directory(layout.content() + "/databases-2", 0755));
+  EXPECT_EQ(recover(j).result, "undone");
+  expect_as_before();
+  EXPECT_FALSE(std::filesystem::exists(layout.content() + "/databases-2"));
+}
+
 TEST_F(RecoverTest, PutsDatabasesBackOfAnUpdateThatWasKilled) {
   Journal j = journal("update");
   const auto engine = make_sqlite_engine(host.root());

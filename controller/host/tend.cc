@@ -24,8 +24,8 @@ using Contents = std::map<Part, ContentSet>;
 /// What may be cleared away: the recorded items of what is due, but for those that anything else
 /// names.
 struct Leftovers {
-  std::set<std::string> releases, files, databases;
-  std::set<Engine> engines;
+  std::set<std::string> releases, files;
+  std::map<Engine, std::set<std::string>> databases;
 };
 
 Leftovers leftovers(const std::vector<Retired>& due, const EnvironmentRecord& used) {
@@ -42,8 +42,8 @@ Leftovers leftovers(const std::vector<Retired>& due, const EnvironmentRecord& us
     for (const auto& [part, set] : retired.content) {
       for (const auto& [item, where] : set.items) {
         if (named.contains(where)) continue;
-        (part == Part::files ? out.files : out.databases).insert(where);
-        if (part == Part::databases) out.engines.insert(engine_named(set.declared.at(item)));
+        (part == Part::files ? out.files : out.databases[engine_named(set.declared.at(item))])
+            .insert(where);
       }
     }
   }
@@ -63,15 +63,17 @@ Result<void> clear_releases(const Place& place, const Leftovers& left) {
   return {};
 }
 
-/// Those alone that have this environment's mark.
+/// Those alone that have this environment's mark, or were dropped already.
 Result<void> clear_databases(const Place& place, const Leftovers& left) {
-  for (Engine kind : left.engines) {
+  for (const auto& [kind, databases] : left.databases) {
     auto engine = place.engines.of(*place.environment.driver, kind);
     if (!engine) return std::move(engine.error());
     auto ours = (*engine)->list(place.site.name, place.environment.name);
     if (!ours) return std::move(ours.error());
-    for (const auto& physical : *ours) {
-      if (!left.databases.contains(physical)) continue;
+    for (const auto& physical : databases) {
+      auto taken = (*engine)->is_taken(physical);
+      if (!taken) return std::move(taken.error());
+      if (*taken && !std::ranges::binary_search(*ours, physical)) continue;
       if (auto dropped = (*engine)->drop(physical); !dropped) return dropped;
     }
   }

@@ -172,6 +172,27 @@ TEST_F(TendTest, WhatIsDueGoesThoughSomethingElseWasRetiredSince) {
   EXPECT_FALSE(std::filesystem::exists(layout.release("2")));
 }
 
+TEST_F(TendTest, EndsAClearingThatWasKilled) {
+  host.keep_releases = 1;
+  for (int generation = 1; generation <= 3; ++generation) {
+    host.environments["dev"] =
+        "code: {branch: main}, content: {source: empty, generation: " + std::to_string(generation) +
+        "}";
+    host.succeed("dev");
+  }
+  const std::string content = host.layout("dev").content();
+  ASSERT_EQ(host.record("dev").retired.size(), 2u);
+  std::filesystem::remove_all(content + "/databases-1/main");
+  for (const auto& each : std::filesystem::directory_iterator(content + "/databases-2/main"))
+    std::filesystem::remove(each);
+  host.clock.pass(5min);
+  tend();
+  EXPECT_TRUE(host.record("dev").retired.empty());
+  EXPECT_FALSE(std::filesystem::exists(content + "/databases-1"));
+  EXPECT_FALSE(std::filesystem::exists(content + "/databases-2"));
+  EXPECT_TRUE(std::filesystem::exists(content + "/databases-3"));
+}
+
 TEST_F(TendTest, ClearsBuildsThatNoReleaseNames) {
   host.keep_releases = 1;
   const std::string key = build_key(*host.site(), host.first);

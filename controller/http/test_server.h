@@ -9,8 +9,11 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+
+#include "controller/process/test_loopback.h"
 
 namespace tidegate {
 
@@ -59,7 +62,8 @@ class TestServer {
   void serve(int socket);
 
   Answer answer_;
-  int listener_ = -1, port_ = 0;
+  std::optional<LoopbackSocket> listener_{std::in_place};  ///< Nothing once it stopped.
+  const int port_ = listener_->port();
   SSL_CTX* context_ = nullptr;
   std::string certificate_;  // PEM
   mutable std::mutex mutex_;

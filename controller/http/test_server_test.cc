@@ -2,8 +2,6 @@
 
 #include "controller/http/test_server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -42,32 +40,22 @@ void TestServer::Connection::wait_for_close() const {
 
 TestServer::TestServer(Answer answer, Tls tls) : answer_(std::move(answer)) {
   if (!tls.name.empty()) prepare_tls(tls.name);
-  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      listen(listener_, 128) != 0)
-    abort();
-  getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-  port_ = ntohs(address.sin_port);
+  listener_->listen();
   accepting_ = std::thread([this] { accept_all(); });
 }
 
 void TestServer::stop() {
-  if (listener_ < 0) return;
-  shutdown(listener_, SHUT_RDWR);
+  if (!listener_) return;
+  shutdown(listener_->get(), SHUT_RDWR);
   accepting_.join();
   for (std::thread& thread : threads_) thread.join();
-  close(listener_);
-  listener_ = -1;
+  listener_.reset();
   SSL_CTX_free(context_);
 }
 
 void TestServer::accept_all() {
   for (;;) {
-    const int socket = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int socket = accept4(listener_->get(), nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) return;
     threads_.emplace_back([this, socket] { serve(socket); });
   }

@@ -82,7 +82,8 @@ class DatabaseEngine {
   /// Without our mark: `invalid`. Whether a release still names it is the caller's to know.
   virtual Result<void> drop(const std::string& physical) = 0;
 
-  /// Every database here with our mark for this environment, half and saved ones too, in order.
+  /// Every database here with our mark for this environment, in order; half and saved ones too, and
+  /// what a drop that was killed left.
   virtual Result<std::vector<std::string>> list(const std::string& site,
                                                 const std::string& environment) = 0;
 

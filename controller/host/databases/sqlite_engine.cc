@@ -114,9 +114,12 @@ class SqliteEngine final : public DatabaseEngine {
     auto checked = place(physical);
     if (!checked) return checked.error();
     checked->clear_half_made();
-    if (!checked->exists()) return {};
-    if (!checked->mark()) return unmarked(*checked);
-    return checked->remove();
+    if (checked->exists()) {
+      if (!checked->mark()) return unmarked(*checked);
+      if (auto removed = checked->remove(); !removed) return removed;
+    }
+    checked->clear_emptied_set();  // Also when a kill came between the two, or before the first.
+    return {};
   }
 
   Result<std::vector<std::string>> list(const std::string& site,
@@ -131,7 +134,8 @@ class SqliteEngine final : public DatabaseEngine {
       for (const auto& each : fs::directory_iterator(set.path(), error)) {
         const SqlitePlace candidate(each.path() / file_name);
         const auto mark = candidate.mark();
-        if (mark && belongs(*mark, site, environment)) found.push_back(candidate.file());
+        if (mark ? belongs(*mark, site, environment) : candidate.is_empty())
+          found.push_back(candidate.file());
       }
     }
     if (error)

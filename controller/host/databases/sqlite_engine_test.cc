@@ -286,6 +286,18 @@ TEST_F(SqliteEngineTest, ListsAndDropsWhatCarriesItsMark) {
   EXPECT_TRUE(fs::exists(test()));
 }
 
+TEST_F(SqliteEngineTest, DropEndsWhatAKillLeftOfAnotherDrop) {
+  const fs::path directory = fs::path(live()).parent_path(), set = directory.parent_path();
+  make(live(), live_);
+  for (const auto& each : fs::directory_iterator(directory)) fs::remove(each);
+  EXPECT_EQ((std::vector<std::string>{live()}), *engine_->list("acme", "live"));
+  ASSERT_TRUE(engine_->drop(live()));
+  EXPECT_FALSE(fs::exists(set));
+  fs::create_directories(set);
+  ASSERT_TRUE(engine_->drop(live()));
+  EXPECT_FALSE(fs::exists(set));
+}
+
 class RestoreTest : public SqliteEngineTest, public testing::WithParamInterface<const char*> {};
 INSTANTIATE_TEST_SUITE_P(JournalModes, RestoreTest, testing::Values("wal", "delete"));
 

@@ -15,6 +15,8 @@
 #include <sstream>
 #include <system_error>
 
+#include "controller/process/descriptor.h"
+
 namespace tidegate {
 namespace {
 
@@ -25,20 +27,6 @@ constexpr const char* mark_name = ".tidegate";
 // both write.
 constexpr mode_t shared_directory = 02770, shared_file = 0660;
 constexpr mode_t private_directory = 0700, private_file = 0600;
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return number_; }
-
- private:
-  int number_;
-};
 
 Result<void> sync_path(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -105,13 +93,21 @@ std::optional<SqliteMark> SqlitePlace::mark() const {
   return parsed(std::string(text.data(), static_cast<std::size_t>(length)));
 }
 
+bool SqlitePlace::is_empty() const {
+  std::error_code error;
+  return fs::is_empty(directory_, error) && !error;
+}
+
 void SqlitePlace::clear_half_made() const {
   struct stat found;
-  if (mark() || ::lstat(directory_.c_str(), &found) != 0) return;
-  if (!S_ISDIR(found.st_mode) || found.st_uid != ::geteuid() || handed_over()) return;
-  if (has_file()) return;
-  ::unlink((directory_ + "/" + mark_name + ".new").c_str());
-  if (::rmdir(directory_.c_str()) == 0) ::rmdir(fs::path(directory_).parent_path().c_str());
+  if (mark() || ::lstat(directory_.c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) return;
+  if (found.st_uid == ::geteuid() && !handed_over() && !has_file())
+    ::unlink((directory_ + "/" + mark_name + ".new").c_str());
+  ::rmdir(directory_.c_str());  // Stays while it holds anything.
+}
+
+void SqlitePlace::clear_emptied_set() const {
+  ::rmdir(fs::path(directory_).parent_path().c_str());  // Stays while it holds other databases.
 }
 
 Result<void> SqlitePlace::prepare(const SqliteMark& mark) const {
@@ -174,7 +170,6 @@ Result<void> SqlitePlace::remove() const {
   if (!error) fs::remove(fs::path(directory_) / mark_name, error);
   if (!error) fs::remove(directory_, error);
   if (error) return Error{ErrorKind::transient, "remove '" + directory_ + "': " + error.message()};
-  ::rmdir(fs::path(directory_).parent_path().c_str());  // stays while it holds other databases
   return {};
 }
 

@@ -38,9 +38,13 @@ class SqlitePlace {
   bool handed_over() const;
   /// Nothing: no mark, or not one that the controller wrote.
   std::optional<SqliteMark> mark() const;
+  /// Whether the directory is there and holds nothing.
+  bool is_empty() const;
   /// Takes a directory away that has no mark and holds nothing else either: a kill came before the
-  /// mark, or after it. What holds anything stays.
+  /// mark was made, or after it was removed. What holds anything stays.
   void clear_half_made() const;
+  /// Takes the directory of the content set away when the last of its databases is gone.
+  void clear_emptied_set() const;
   /// Makes the directory with our mark, as yet the controller's alone. Idempotent.
   Result<void> prepare(const SqliteMark& mark) const;
   Result<void> write_mark(const SqliteMark& mark) const;
