@@ -146,7 +146,7 @@ void Workqueue::unlink(const Key& key, const Entry& entry) {
 
 /// A clock that was set back takes all that waits along with it.
 void Workqueue::follow(Timestamp now) {
-  if (now >= seen_ - out_of_turn || seen_ == Timestamp::min()) {
+  if (seen_ == Timestamp::min() || now >= seen_ - out_of_turn) {
     seen_ = std::max(seen_, now);
     return;
   }

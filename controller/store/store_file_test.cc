@@ -102,7 +102,7 @@ TEST_F(StoreFileTest, AFailedUpgradeLeavesTheOldVersion) {
   EXPECT_EQ(upgraded.error().message,
             "state file \"" + path_ +
                 "\" is not as Tidegate left it (near \"this\": syntax error): move it away; only "
-                "history is lost");
+                "history and the audit are lost");
   EXPECT_EQ(*(*connection)->integer("PRAGMA user_version"), 1);
   EXPECT_EQ(*(*connection)->integer("SELECT count(*) FROM sqlite_schema"), 1);
 }
