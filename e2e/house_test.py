@@ -37,7 +37,7 @@ THIRD_PARTY = {
     "spdlog": ["controller/service/log.cc"],
     "CLI": ["controller/commands/options.cc"],
     "nlohmann": ["controller/commands/status.cc", "controller/commands/validate.cc",
-                 "controller/host/records.cc", "controller/notify/message.cc",
+                 "controller/host/records_json.cc", "controller/notify/message.cc",
                  "controller/service/auditor.cc", "controller/service/json.cc", "controller/service/json_explain.cc",
                  "controller/store/audit.cc",
                  "controller/service/log.cc", "controller/service/saved_plan.cc",

@@ -6,17 +6,11 @@
 #include "reconcilers/diff.h"
 #include "reconcilers/plan_text.h"
 #include "schemas/digest.h"
+#include "schemas/match.h"
 #include "schemas/policy.h"
 
 namespace tidegate {
 namespace {
-
-template <class... F>
-struct Match : F... {
-  using F::operator()...;
-};
-template <class... F>
-Match(F...) -> Match<F...>;
 
 constexpr const char* ready = "ready ";
 constexpr const char* waiting = "waiting ";

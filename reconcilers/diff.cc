@@ -4,16 +4,10 @@
 
 #include "reconcilers/policies.h"
 #include "schemas/digest.h"
+#include "schemas/match.h"
 
 namespace tidegate {
 namespace {
-
-template <class... F>
-struct Match : F... {
-  using F::operator()...;
-};
-template <class... F>
-Match(F...) -> Match<F...>;
 
 constexpr const char* of_content = "content ";  // How digests of content begin.
 

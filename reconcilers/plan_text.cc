@@ -4,16 +4,10 @@
 #include <set>
 
 #include "reconcilers/plan.h"
+#include "schemas/match.h"
 
 namespace tidegate {
 namespace {
-
-template <class... F>
-struct Match : F... {
-  using F::operator()...;
-};
-template <class... F>
-Match(F...) -> Match<F...>;
 
 std::string generation_text(std::uint64_t generation) {
   return generation == 0 ? "" : " (generation " + std::to_string(generation) + ")";

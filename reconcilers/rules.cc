@@ -7,6 +7,7 @@
 #include "reconcilers/plan.h"
 #include "reconcilers/plan_text.h"
 #include "reconcilers/policies.h"
+#include "schemas/match.h"
 #include "schemas/policy.h"
 
 namespace tidegate {
@@ -35,13 +36,6 @@ bool is_authority(const Site& site, const ObservedSite& observed, const std::str
 }
 
 // ---- exceptions ----
-
-template <class... F>
-struct Match : F... {
-  using F::operator()...;
-};
-template <class... F>
-Match(F...) -> Match<F...>;
 
 /// Whether a Grant for its environment names exactly this.
 bool names(const Grant& grant, const Action& action) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "schemas/fleet.h"
+#include "schemas/test_document.h"
 
 namespace tidegate {
 namespace {
@@ -13,11 +14,6 @@ const char driver_text[] =
     "---\napiVersion: tidegate/v1\nkind: Driver\nmetadata: {name: hosts}\n"
     "spec: {host: {root: /srv/sites, mariadb: {socket: /s, user: u, password: {secret: db}}}}\n";
 
-std::string document(const std::string& kind, const std::string& metadata,
-                     const std::string& spec) {
-  return "---\napiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {" + metadata + "}\nspec: {" +
-         spec + "}\n";
-}
 std::string site(const std::string& spec) { return document("Site", "name: acme", spec); }
 std::string environment(const std::string& name, const std::string& spec) {
   return document("Environment", "name: " + name + ", site: acme", spec);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "schemas/fleet.h"
+#include "schemas/test_document.h"
 
 namespace tidegate {
 namespace {
@@ -10,11 +11,6 @@ using Commits = std::vector<CommitId>;
 
 CommitId commit(char digit) { return {std::string(40, digit)}; }
 
-std::string document(const std::string& kind, const std::string& metadata,
-                     const std::string& spec) {
-  return "---\napiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {" + metadata + "}\nspec: {" +
-         spec + "}\n";
-}
 std::string platform(const std::string& timeout = "5m") {
   return document("Driver", "name: hosts", "host: {root: /srv/sites}") +
          document("SiteClass", "name: plain",

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <random>
 
+#include "schemas/test_document.h"
 #include "schemas/validate.h"
 
 namespace tidegate {
@@ -14,11 +15,6 @@ namespace {
 using Texts = std::vector<std::string>;
 using Names = std::set<std::string>;
 
-std::string document(const std::string& kind, const std::string& metadata,
-                     const std::string& spec) {
-  return "---\napiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {" + metadata + "}\nspec: {" +
-         spec + "}\n";
-}
 std::string driver(const std::string& root = "/srv/sites") {
   return document("Driver", "name: hosts", "host: {root: " + root + "}");
 }

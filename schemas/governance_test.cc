@@ -7,6 +7,7 @@
 
 #include "schemas/fleet.h"
 #include "schemas/policy.h"
+#include "schemas/test_document.h"
 
 namespace tidegate {
 namespace {
@@ -14,11 +15,6 @@ namespace {
 using Texts = std::vector<std::string>;
 using Names = std::set<std::string>;
 
-std::string document(const std::string& kind, const std::string& metadata,
-                     const std::string& spec) {
-  return "---\napiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {" + metadata + "}\nspec: {" +
-         spec + "}\n";
-}
 std::string driver() { return document("Driver", "name: hosts", "host: {root: /srv/sites}"); }
 std::string site(const std::string& name, const std::string& tier = "gold") {
   return document(

@@ -6,6 +6,7 @@
 
 #include "schemas/fleet.h"
 #include "schemas/policy.h"
+#include "schemas/test_document.h"
 
 namespace tidegate {
 namespace {
@@ -13,11 +14,6 @@ namespace {
 using Texts = std::vector<std::string>;
 using Names = std::set<std::string>;
 
-std::string document(const std::string& kind, const std::string& metadata,
-                     const std::string& spec) {
-  return "---\napiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {" + metadata + "}\nspec: {" +
-         spec + "}\n";
-}
 std::string driver(const std::string& name = "hosts") {
   return document("Driver", "name: " + name, "host: {root: /srv/" + name + "}");
 }

@@ -7,16 +7,10 @@
 #include "controller/host/layout.h"
 #include "controller/service/installation.h"
 #include "reconcilers/plan_text.h"
+#include "schemas/match.h"
 
 namespace tidegate {
 namespace {
-
-template <class... F>
-struct Match : F... {
-  using F::operator()...;
-};
-template <class... F>
-Match(F...) -> Match<F...>;
 
 constexpr std::size_t failures_shown = 3;  // The last ones; more are in the history.
 

@@ -376,6 +376,8 @@ class Parser {
     o_.json = output_ == "json";
     if (o_.json && !chosen.get_option_no_throw("--output"))
       refuse("--output", o_.command + " prints no JSON; leave it out");
+    if (o_.json && o_.effective)
+      refuse("--output", "--effective prints YAML; leave one of them out");
     o_.color = !no_color_ && !std::getenv("NO_COLOR") && ::isatty(STDOUT_FILENO);
     find_store(chosen);
     const bool asked = std::ranges::find(with_manifests_, &chosen) != with_manifests_.end();

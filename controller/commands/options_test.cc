@@ -47,10 +47,10 @@ Options good(const std::vector<std::string>& words) {
   return parsed.options.value_or(Options{});
 }
 
-const std::vector<std::string> commands{"validate",   "plan",    "webserver", "doctor",  "apply",
-                                        "controller", "exec",    "status",    "explain", "history",
-                                        "logs",       "wait",    "retry",     "promote", "sync",
-                                        "wipe",       "rollback"};
+const std::vector<std::string> commands{"validate",   "plan",     "webserver", "doctor",  "apply",
+                                        "controller", "exec",     "status",    "explain", "history",
+                                        "logs",       "wait",     "retry",     "promote", "sync",
+                                        "wipe",       "rollback", "commit",    "discard"};
 
 class OptionsTest : public testing::Test {
  protected:
@@ -144,6 +144,9 @@ TEST_F(OptionsTest, TellsAMistakeInALineAndWhereToLook) {
             "audit --help`.\n");
   EXPECT_EQ(mistake({"commit", "acme/dev", "-m", " "}),
             "tidegate: --message: is empty; say what was changed\nRun `tidegate commit --help`.\n");
+  EXPECT_EQ(mistake({"validate", "--effective", "-o", "json", "m"}),
+            "tidegate: --output: --effective prints YAML; leave one of them out\nRun `tidegate "
+            "validate --help`.\n");
   EXPECT_EQ(mistake({"controller"}),
             "tidegate: --config is required\nRun `tidegate controller --help`.\n");
   EXPECT_EQ(mistake({"explain", "acme"}),

@@ -196,6 +196,10 @@ Result<std::vector<FileChange>> read_directory(const std::string& directory) {
   const fs::path root = fs::canonical(directory, failure);
   auto walk = failure ? fs::recursive_directory_iterator()
                       : fs::recursive_directory_iterator(root, failure);
+  if (failure == std::errc::not_a_directory)
+    return Error{ErrorKind::invalid, "\"" + directory +
+                                         "\" is a file; manifests are read from a directory: "
+                                         "name the one it lies in"};
   if (failure)
     return Error{ErrorKind::invalid, "\"" + directory + "\" cannot be read: " + failure.message()};
   std::vector<FileChange> files;

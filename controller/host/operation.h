@@ -83,6 +83,8 @@ class HostOperation {
   void record_failure(const Error& error);
   void leave(const ReleaseRecord& release);
   void keep_and_retire(const std::string& id);
+  void record_switch(bool healthy);
+  void record_proof();
   bool was_finished() const;
   /// No manifest declares the environment any more: only what was interrupted is taken up.
   bool let_go() const { return !place_.site.find(place_.environment.name); }

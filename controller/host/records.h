@@ -39,7 +39,7 @@ struct ReleaseRecord {
   Timestamp created_at{};
   std::map<Part, ContentSet> content;
   bool healthy = false;
-  bool updated = false;  ///< `update` changed kept databases on the way to it.
+  bool updated = false;   ///< `update` changed kept databases on the way to it.
   bool writable = false;  ///< Its code is its own, for people to change.
   /// The highest generations done in the environment by then: what a lost state.json must not make
   /// us forget.
@@ -136,13 +136,13 @@ struct Journal {
   std::vector<SavedDatabase> saved;        ///< To put back when it fails before the switch.
   bool maintenance = false;                ///< The maintenance file is its doing.
   bool maintenance_on = false;             ///< commands.maintenanceOn ran.
-  std::optional<Timestamp> switched_at;  ///< Visitors write into what it prepared from then on.
-  std::optional<Timestamp> closed_at;    ///< Until then, where it goes back and puts `saved` back.
-  bool restored = false;                 ///< After the switch `saved` was put back.
+  std::optional<Timestamp> switched_at;    ///< Visitors write into what it prepared from then on.
+  std::optional<Timestamp> closed_at;  ///< Until then, where it goes back and puts `saved` back.
+  bool restored = false;               ///< After the switch `saved` was put back.
   bool let_in = false;  ///< Visitors saw what it prepared: going back puts no databases back.
   std::vector<PageBefore> pages;   ///< What to compare with after the switch.
   std::vector<Evidence> evidence;  ///< Of the verification that failed.
-  std::string failure;  ///< Why it is being undone; "" while it goes on.
+  std::string failure;             ///< Why it is being undone; "" while it goes on.
   bool failure_is_sites = false;
   bool operator==(const Journal&) const = default;
 };
@@ -150,6 +150,8 @@ struct Journal {
 /// Releases that share a content set all know what was ever recorded of it: an item that only a
 /// later one declared stays named, whichever of them runs.
 void share_items(EnvironmentRecord& record, const std::map<Part, ContentSet>& content);
+/// The same among all its releases.
+void share_items(EnvironmentRecord& record);
 
 /// What was recorded, its releases' shared sets made one. Commits that an older version wrote
 /// down as proven, without a time, count from the file's time.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "controller/loop/controller.h"
+#include "controller/loop/test_ports.h"
 
 namespace tidegate {
 namespace {
@@ -15,13 +16,6 @@ class SetClock : public Clock {
   Timestamp time{1'000'000h};
 };
 
-class NoCalendar : public Calendar {
- public:
-  std::optional<Timestamp> next(const std::string&, const std::string&, Timestamp) const override {
-    return std::nullopt;
-  }
-};
-
 class CountedWorld : public Driver {
  public:
   Result<ObservedSite> observe(const Site&) override {
@@ -30,23 +24,6 @@ class CountedWorld : public Driver {
   }
   Result<void> start(const Site&, const Step&) override { return {}; }
   int looks = 0;
-};
-
-class Nobody : public Chronicle {
- public:
-  void told(const SiteStatus&, const Plan&) override {}
-  void happened(const Event&) override {}
-  void let_go(const std::string&) override {}
-  std::optional<SiteStatus> last(const std::string&) override { return std::nullopt; }
-  std::set<std::string> retries(const std::string&) override { return {}; }
-  void retried(const std::string&, const std::string&) override {}
-  std::string in_force(const std::string&) override { return ""; }
-  std::string in_force_below(const std::set<std::string>&, const std::string&) override {
-    return "";
-  }
-  void now_in_force(const std::string&, const std::string&) override {}
-  void log(const char*, const std::string&,
-           const std::vector<std::pair<std::string, std::string>>&) override {}
 };
 
 class OneSite : public ManifestSource {
@@ -71,10 +48,10 @@ TEST(ClockBackTest, TheLoopGoesOnReadingAndLooking) {
   SetClock clock;
   NoCalendar calendar;
   CountedWorld world;
-  Nobody told;
+  SilentChronicle told;
   OneSite source;
   LoopSettings settings;
-  settings.intervals = {15s};
+  settings.sources.intervals = {15s};
   Controller controller(
       {&source}, world, clock, calendar, told, [] { return 0.5; }, settings);
   const auto run = [&] {

@@ -10,18 +10,15 @@
 #include <vector>
 
 #include "controller/loop/fleet_ledger.h"
-#include "controller/loop/ports.h"
+#include "controller/loop/manifest_reader.h"
 #include "controller/loop/workqueue.h"
-#include "reconcilers/blast_radius.h"
 #include "reconcilers/reconciler.h"
 
 namespace tidegate {
 
 struct LoopSettings {
-  std::vector<Duration> intervals;  ///< One for each source, jittered by ±10 %.
-  std::vector<SourceRole> roles;    ///< One for each source; empty: all are the platform team's.
-  Cadence cadence;
-  Fleet fleet{};  ///< What the first manifests are added to: an empty one.
+  ManifestSettings sources;
+  Cadence cadence{};
   ManifestWriter* writer = nullptr;  ///< Null: nothing is ever written into the sources.
   std::map<std::string, std::vector<Timestamp>>
       wipes{};  ///< Started within the last hour, by site.
@@ -48,11 +45,11 @@ class Controller {
   /// Something about this site changed. Any thread.
   void look_soon(const std::string& site);
   /// Read this source again as soon as possible. Any thread.
-  void poll_soon();
+  void poll_soon() { manifests_.read_soon(); }
 
-  std::shared_ptr<const Fleet> fleet() const;
+  std::shared_ptr<const Fleet> fleet() const { return manifests_.fleet(); }
   /// A site of the fleet, with who vouches for its manifests where a rule asks; null for none.
-  std::shared_ptr<const Site> find(const std::string& site) const;
+  std::shared_ptr<const Site> find(const std::string& site) const { return manifests_.find(site); }
   /// Hands out nothing more; what is being looked at ends by itself.
   void shut_down();
   /// After shut_down(), when the driver has ended what ran: observes each site that was told as
@@ -60,44 +57,11 @@ class Controller {
   void tell_how_it_ended(Timestamp deadline);
 
  private:
-  struct Source {
-    ManifestSource* source;
-    Duration interval;
-    std::string revision;         // Read last.
-    std::set<std::string> files;  // With the source's prefix.
-    SignatureQuestion signature;  // Of what was read last.
-    std::set<std::string> sites;  // That its files concern, or once did.
-    std::string problem;          // Told last.
-    Timestamp since{};            // Of `problem`.
-    Timestamp due{};
-    bool busy = false;
-    bool asked = false;  // Once, whatever came of it.
-    bool begun = false;  // What was in force before this process is known, or that nothing was.
-    bool waits = false;  // For the platform's other sources.
-  };
-
-  Source* due_source(Timestamp now);
-  std::string prefix_of(const Source& source) const;
-  void poll(Source& source);
-  bool begin(Source& source, const std::string& revision);
-  void begin_anew(Source& source, const ManifestChanges& newest);
-  void note_begun(Source& source);
-  std::set<std::string> roots_with(const Source& source, const ManifestChanges& newest) const;
-  bool waits_for_others(const Source& source) const;
-  bool must_wait(const Source& source) const;
-  const SourceRole& role_of(const Source& source) const;
-  void apply(Source& source, ManifestChanges changes);
-  std::set<std::string> bound(const Fleet& before, const Fleet& after,
-                              const ManifestChanges& changes);
-  void note_in_force();
   void look_at(const std::string& name);
   void take_back(const Site& site, const Look& look, const std::set<std::string>& retries);
-  std::optional<DocumentPlace> place_of(const Site& site, const std::string& environment) const;
   void tell_without_site(const std::string& name);
   std::optional<SiteStatus> last_told(const std::string& name);
   void tell(SiteStatus status, const Plan& plan, const std::optional<SiteStatus>& before);
-  void note_problem(Source& source, const std::string& problem);
-  std::vector<Condition> unreadable_sources_of(const std::string& site) const;
   void note_started(const std::string& site, const Look& look);
   double draw();
 
@@ -109,15 +73,10 @@ class Controller {
   Workqueue queue_;
   FleetLedger ledger_;
 
-  std::mutex applying_;       // One source's changes after the other's. Taken before mutex_.
-  mutable std::mutex mutex_;  // For everything below.
+  mutable std::mutex mutex_;  // For the next two.
   std::function<double()> jitter_;
-  std::vector<Source> sources_;
-  std::vector<SourceRole> roles_;
-  std::shared_ptr<const Fleet> fleet_;
-  WithheldSites withheld_;
   std::map<std::string, SiteStatus> statuses_;  // Without what was observed: for transitions alone.
-  std::atomic<bool> all_read_{false};           // Every source, once at least.
+  ManifestReader manifests_;
   std::atomic<bool> stopping_{false};
 };
 

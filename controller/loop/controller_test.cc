@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <thread>
 
+#include "controller/loop/test_ports.h"
 #include "schemas/policy.h"
 
 namespace tidegate {
@@ -30,27 +31,17 @@ class StillClock : public Clock {
   Timestamp now() const override { return Timestamp(1h); }
 };
 
-class NoCalendar : public Calendar {
- public:
-  std::optional<Timestamp> next(const std::string&, const std::string&, Timestamp) const override {
-    return std::nullopt;
-  }
-};
-
 class EmptyWorld : public Driver {
  public:
   Result<ObservedSite> observe(const Site&) override { return ObservedSite{}; }
   Result<void> start(const Site&, const Step&) override { return {}; }
 };
 
-class Told : public Chronicle {
+class Told : public SilentChronicle {
  public:
   void told(const SiteStatus& status, const Plan&) override { statuses[status.name] = status; }
   void happened(const Event& event) override { events.push_back(event.site + " " + event.type); }
   void let_go(const std::string& site) override { gone.insert(site); }
-  std::optional<SiteStatus> last(const std::string&) override { return std::nullopt; }
-  std::set<std::string> retries(const std::string&) override { return {}; }
-  void retried(const std::string&, const std::string&) override {}
   std::string in_force(const std::string& source) override { return known[source]; }
   std::string in_force_below(const std::set<std::string>& roots,
                              const std::string& source) override {
@@ -60,8 +51,6 @@ class Told : public Chronicle {
     known[source] = revision;
   }
   std::map<std::string, std::string> known, below_root;
-  void log(const char*, const std::string&,
-           const std::vector<std::pair<std::string, std::string>>&) override {}
   std::set<std::string> gone;
   std::map<std::string, SiteStatus> statuses;
   std::vector<std::string> events;
@@ -108,8 +97,8 @@ class ControllerTest : public testing::Test {
   std::unique_ptr<Controller> controller(std::vector<ManifestSource*> sources,
                                          std::vector<SourceRole> roles = {}) {
     LoopSettings settings;
-    settings.intervals.assign(sources.size(), 15s);
-    settings.roles = std::move(roles);
+    settings.sources.intervals.assign(sources.size(), 15s);
+    settings.sources.roles = std::move(roles);
     return std::make_unique<Controller>(
         std::move(sources), world, clock, calendar, told, [] { return 0.5; }, settings);
   }

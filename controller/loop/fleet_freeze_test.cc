@@ -6,6 +6,8 @@
 #include <set>
 
 #include "controller/loop/controller.h"
+#include "controller/loop/test_ports.h"
+#include "schemas/test_document.h"
 
 namespace tidegate {
 namespace {
@@ -15,18 +17,12 @@ using namespace std::chrono_literals;
 constexpr int sites = 1'000;
 const CommitId old_code{std::string(40, '1')}, new_code{std::string(40, '2')};
 
-std::string document(const std::string& kind, const std::string& metadata,
-                     const std::string& spec) {
-  return "---\napiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {" + metadata + "}\nspec: {" +
-         spec + "}\n";
-}
-
 /// Sites whose Live follows a branch. Their operations last ten seconds.
 class World : public Driver,
               public ManifestSource,
               public Clock,
-              public Calendar,
-              public Chronicle {
+              public NoCalendar,
+              public SilentChronicle {
  public:
   World() {
     files["driver.yaml"] = document("Driver", "name: host", "host: {root: /srv}");
@@ -79,27 +75,12 @@ class World : public Driver,
   }
   Result<ManifestChanges> as_of(const std::string&) override { return all(); }
   Timestamp now() const override { return now_; }
-  std::optional<Timestamp> next(const std::string&, const std::string&, Timestamp) const override {
-    return std::nullopt;
-  }
   void told(const SiteStatus& status, const Plan& plan) override {
     if (std::ranges::any_of(plan.held, [](const Hold& h) { return h.reason == "Frozen"; }))
       frozen.insert(status.name);
     else
       frozen.erase(status.name);
   }
-  void happened(const Event&) override {}
-  void let_go(const std::string&) override {}
-  std::optional<SiteStatus> last(const std::string&) override { return std::nullopt; }
-  std::set<std::string> retries(const std::string&) override { return {}; }
-  void retried(const std::string&, const std::string&) override {}
-  std::string in_force(const std::string&) override { return ""; }
-  std::string in_force_below(const std::set<std::string>&, const std::string&) override {
-    return "";
-  }
-  void now_in_force(const std::string&, const std::string&) override {}
-  void log(const char*, const std::string&,
-           const std::vector<std::pair<std::string, std::string>>&) override {}
 
   CommitId head = old_code;
   std::map<std::string, Timestamp> running;  // By site: until when.
@@ -122,7 +103,7 @@ class FleetFreezeTest : public testing::Test {
  protected:
   FleetFreezeTest() {
     LoopSettings settings;
-    settings.intervals = {15s};
+    settings.sources.intervals = {15s};
     controller = std::make_unique<Controller>(
         std::vector<ManifestSource*>{&world}, world, world, world, world, [] { return 0.5; },
         settings);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "controller/loop/controller.h"
+#include "controller/loop/test_ports.h"
 #include "reconcilers/diff.h"
 
 namespace tidegate {
@@ -13,7 +14,7 @@ using namespace std::chrono_literals;
 const CommitId good{std::string(40, '1')}, bad{std::string(40, '2')};
 
 /// Live went back from what visitors saw of whatever its manifest pins.
-class WentBack : public Driver, public Clock, public Calendar {
+class WentBack : public Driver, public Clock {
  public:
   Result<ObservedSite> observe(const Site& site) override {
     ObservedSite out;
@@ -28,27 +29,12 @@ class WentBack : public Driver, public Clock, public Calendar {
   }
   Result<void> start(const Site&, const Step&) override { return {}; }
   Timestamp now() const override { return Timestamp(1h); }
-  std::optional<Timestamp> next(const std::string&, const std::string&, Timestamp) const override {
-    return std::nullopt;
-  }
 };
 
-class Silent : public Chronicle {
+class Retrying : public SilentChronicle {
  public:
-  void told(const SiteStatus&, const Plan&) override {}
-  void happened(const Event&) override {}
-  void let_go(const std::string&) override {}
-  std::optional<SiteStatus> last(const std::string&) override { return std::nullopt; }
-  std::set<std::string> retries(const std::string&) override { return retried_; }
-  void retried(const std::string&, const std::string&) override {}
-  std::string in_force(const std::string&) override { return ""; }
-  std::string in_force_below(const std::set<std::string>&, const std::string&) override {
-    return "";
-  }
-  void now_in_force(const std::string&, const std::string&) override {}
-  void log(const char*, const std::string&,
-           const std::vector<std::pair<std::string, std::string>>&) override {}
-  std::set<std::string> retried_;
+  std::set<std::string> retries(const std::string&) override { return asked; }
+  std::set<std::string> asked;
 };
 
 class Files : public ManifestSource {
@@ -94,14 +80,15 @@ TEST(TakeBackTest, AsksWithThePlaceOfTheDocumentAndLeavesPeoplesRetriesAlone) {
                   "}, onFailure: {revertManifest: true}}\n");
   for (const bool retried : {false, true}) {
     WentBack world;
-    Silent told;
+    Retrying told;
+    NoCalendar calendar;
     Asked asked;
-    if (retried) told.retried_ = {"live"};
+    if (retried) told.asked = {"live"};
     LoopSettings settings;
-    settings.intervals = {15s, 15s};
+    settings.sources.intervals = {15s, 15s};
     settings.writer = &asked;
     Controller loop(
-        {&platform, &shops}, world, world, world, told, [] { return 0.5; }, settings);
+        {&platform, &shops}, world, world, calendar, told, [] { return 0.5; }, settings);
     while (loop.run_one() && asked.all.size() < 3) {
     }
     if (retried) {

@@ -16,7 +16,7 @@ std::string text_of(const Json& json) {
 }
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
-Json evidence_json(const std::vector<Evidence>& evidence) {
+Json evidence_list(const std::vector<Evidence>& evidence) {
   Json out = Json::array();
   for (const Evidence& e : evidence) {
     out.push_back({{"check", e.check},
@@ -39,6 +39,10 @@ Unrest one_from(const Json& json) {
 
 }  // namespace
 
+std::string evidence_json(const std::vector<Evidence>& evidence) {
+  return text_of(evidence_list(evidence));
+}
+
 OutboxMessage message_of(const Transition& t, const Origin& origin, Timestamp at) {
   OutboxMessage out;
   out.at = at;
@@ -52,7 +56,7 @@ OutboxMessage message_of(const Transition& t, const Origin& origin, Timestamp at
                {"manifestRevision", or_null(origin.revision)},
                {"author", or_null(origin.author)},
                {"operation", or_null(t.operation)},
-               {"evidence", evidence_json(t.evidence)}};
+               {"evidence", evidence_list(t.evidence)}};
   const std::string exactly = std::to_string(at.time_since_epoch().count());
   out.id = sha256_hex(exactly + text_of(body)).substr(0, id_digits);
   body["id"] = out.id;

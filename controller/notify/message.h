@@ -18,6 +18,9 @@ struct Origin {
 /// says is, its time in milliseconds too.
 OutboxMessage message_of(const Transition& transition, const Origin& origin, Timestamp at);
 
+/// What a verification saw, as a JSON list: the same in messages and in what commands print.
+std::string evidence_json(const std::vector<Evidence>& evidence);
+
 UnrestTexts to_texts(const SiteUnrest& unrest);
 /// What another version wrote is nothing that was told.
 SiteUnrest unrest_from(const UnrestTexts& texts);

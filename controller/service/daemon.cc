@@ -125,7 +125,7 @@ void Daemon::wire() {
 std::shared_ptr<Loop> Daemon::make_loop() {
   auto out = std::make_shared<Loop>();
   LoopSettings settings;
-  settings.fleet = Fleet(known_zone);
+  settings.sources.fleet = Fleet(known_zone);
   settings.wipes = installation_->history->wipes_since(installation_->clock.now() - 1h);
   resync_ = configuration_.resync;
   settings.cadence.resync = configuration_.resync;
@@ -134,8 +134,8 @@ std::shared_ptr<Loop> Daemon::make_loop() {
     out->sources.push_back(std::make_unique<GitSource>(source, installation_->secrets,
                                                        mirrors_beside(configuration_.state)));
     sources.push_back(out->sources.back().get());
-    settings.intervals.push_back(source.interval);
-    settings.roles.push_back(source.role);
+    settings.sources.intervals.push_back(source.interval);
+    settings.sources.roles.push_back(source.role);
   }
   auto jitter = [bits = std::minstd_rand(std::random_device{}())]() mutable {
     return static_cast<double>(bits() - 1) / static_cast<double>(std::minstd_rand::max());

@@ -1,6 +1,8 @@
 // What `explain -o json` tells beyond the plan: what failed in one environment, and what was seen.
+
 #include <nlohmann/json.hpp>
 
+#include "controller/notify/message.h"
 #include "controller/service/json.h"
 #include "reconcilers/diff.h"
 
@@ -9,17 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json evidence_json(const std::vector<Evidence>& evidence) {
-  Json out = Json::array();
-  for (const Evidence& e : evidence) {
-    out.push_back({{"check", e.check},
-                   {"passed", e.passed},
-                   {"status", e.status == 0 && !e.passed ? Json() : Json(e.status)},
-                   {"said", e.said.empty() ? Json() : Json(e.said)},
-                   {"took", to_string(e.took)}});
-  }
-  return out;
-}
+Json evidence(const std::vector<Evidence>& seen) { return Json::parse(evidence_json(seen)); }
 
 }  // namespace
 
@@ -33,13 +25,13 @@ std::string explain_json(const PlannedSite& site, const std::string& environment
                         {"attempts", f.attempts},
                         {"quarantined", f.quarantined},
                         {"afterSwitch", f.after_switch},
-                        {"evidence", evidence_json(f.evidence)}});
+                        {"evidence", evidence(f.evidence)}});
   }
   out["verification"] = nullptr;
   if (const Revocation* revoked = revocation_of(seen)) {
     out["verification"] = {{"failedAgainAt", to_rfc3339(revoked->at)},
                            {"message", revoked->message},
-                           {"evidence", evidence_json(revoked->evidence)}};
+                           {"evidence", evidence(revoked->evidence)}};
   }
   return out.dump(1, ' ', false, Json::error_handler_t::replace);
 }

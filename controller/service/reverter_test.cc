@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "controller/git/test_repository.h"
+#include "controller/loop/test_ports.h"
 #include "reconcilers/status.h"
 
 namespace tidegate {
@@ -16,20 +17,8 @@ class HandClock : public Clock {
   Timestamp at = *parse_rfc3339("2026-11-20T12:00:00Z");
 };
 
-struct Events : Chronicle {
-  void told(const SiteStatus&, const Plan&) override {}
+struct Events : SilentChronicle {
   void happened(const Event& event) override { all.push_back(event.type + ": " + event.message); }
-  void let_go(const std::string&) override {}
-  std::optional<SiteStatus> last(const std::string&) override { return {}; }
-  std::set<std::string> retries(const std::string&) override { return {}; }
-  void retried(const std::string&, const std::string&) override {}
-  std::string in_force(const std::string&) override { return ""; }
-  std::string in_force_below(const std::set<std::string>&, const std::string&) override {
-    return "";
-  }
-  void now_in_force(const std::string&, const std::string&) override {}
-  void log(const char*, const std::string&,
-           const std::vector<std::pair<std::string, std::string>>&) override {}
   std::vector<std::string> all;
 };
 
@@ -53,16 +42,16 @@ class ReverterTest : public testing::Test {
         std::map<std::string, WritableSource>{
             {"fleet", {"main", "", [mirror] { return Result<Mirror>(mirror); }}}},
         clock, *store, events, [] { return 0.5; },
-        Reverter::Wishes{
-            [this] { ++read; }, [this](const std::string& site) { looks += site; },
-            [this](const Revert& revert, const Asked& by, const CommitId& commit,
-                   const std::string& reference) {
-              pushes.push_back(revert.site + "/" + revert.environment + ": " + by.commit.brief() +
-                               " is taken back by " + commit.brief() + " on " + reference);
-            },
-            [this](const Revert& revert, const std::string& type, const std::string&) {
-              outcomes.push_back(revert.failure.operation + " " + type);
-            }});
+        Reverter::Wishes{[this] { ++read; }, [this](const std::string& site) { looks += site; },
+                         [this](const Revert& revert, const Asked& by, const CommitId& commit,
+                                const std::string& reference) {
+                           pushes.push_back(revert.site + "/" + revert.environment + ": " +
+                                            by.commit.brief() + " is taken back by " +
+                                            commit.brief() + " on " + reference);
+                         },
+                         [this](const Revert& revert, const std::string& type, const std::string&) {
+                           outcomes.push_back(revert.failure.operation + " " + type);
+                         }});
   }
   std::string bare() const { return directory / "fleet.git"; }
   CommitId says(const CommitId& commit, const std::string& more = "") {

@@ -4,15 +4,10 @@
 
 #include "controller/service/sources.h"
 #include "controller/signatures/test_signers.h"
+#include "schemas/test_document.h"
 
 namespace tidegate {
 namespace {
-
-std::string document(const std::string& kind, const std::string& metadata,
-                     const std::string& spec) {
-  return "---\napiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {" + metadata + "}\nspec: {" +
-         spec + "}\n";
-}
 
 class SourcesSignaturesTest : public testing::Test {
  protected:

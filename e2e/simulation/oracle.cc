@@ -8,12 +8,6 @@ namespace {
 using namespace std::chrono_literals;
 using Verdict = std::optional<std::string>;
 
-const Place& place_of(const Estate& estate, const std::string& e) {
-  static const Place none;
-  auto it = estate.places.find(e);
-  return it == estate.places.end() ? none : it->second;
-}
-
 std::uint64_t highest_of(const Place& place, Part part) {
   auto it = place.highest.find(part);
   return it == place.highest.end() ? 0 : it->second;

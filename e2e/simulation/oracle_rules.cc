@@ -11,12 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 using Verdict = std::optional<std::string>;
 
-const Place& place_of(const Estate& estate, const std::string& e) {
-  static const Place none;
-  auto it = estate.places.find(e);
-  return it == estate.places.end() ? none : it->second;
-}
-
 bool stands(const Grant& grant, const Site& site, const Estate& estate, const std::string& e,
             Timestamp now) {
   return grant.site == site.name && grant.environment == e && now < grant.expires &&

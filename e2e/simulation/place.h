@@ -97,4 +97,11 @@ struct Estate {
   std::set<std::string> failed_for_good;  ///< What must not be tried again (see oracle.h).
 };
 
+/// An empty one where there is none of that name.
+inline const Place& place_of(const Estate& estate, const std::string& e) {
+  static const Place none;
+  auto it = estate.places.find(e);
+  return it == estate.places.end() ? none : it->second;
+}
+
 }  // namespace tidegate

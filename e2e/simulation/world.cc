@@ -61,7 +61,7 @@ void World::found(const std::string& name, const std::vector<std::string>& stage
 
 void World::restart() {
   LoopSettings settings;
-  settings.intervals = {poll_interval};
+  settings.sources.intervals = {poll_interval};
   settings.cadence = {15s, 30min};
   settings.writer = this;
   controller = std::make_unique<Controller>(
