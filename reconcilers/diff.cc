@@ -11,14 +11,15 @@ namespace {
 
 constexpr const char* of_content = "content ";  // How digests of content begin.
 
-Resolved named_ref(const std::string& what, const std::string& name, const std::string& ref,
+Resolved named_ref(const char* what, const std::string& name, const std::string& ref,
                    const Site& site, const ObservedSite& observed) {
   if (auto it = observed.refs.find(ref); it != observed.refs.end()) return {it->second, {}, false};
   if (!observed.repository_problem.empty()) return {{}, observed.repository_problem, true};
-  return {
-      {},
-      what + " \"" + name + "\" is not in " + site.repository.url + "; push it, or name another",
-      false};
+  if (observed.unread_refs.contains(ref)) return {{}, looked_for(what, "\"" + name + "\""), true};
+  return {{},
+          std::string(what) + " \"" + name + "\" is not in " + site.repository.url +
+              "; push it, or name another",
+          false};
 }
 
 /// What was proven there, the last proof first: going back to a commit takes those it leaves out of
@@ -130,6 +131,10 @@ const Revocation* revocation_of(const ObservedEnvironment& seen) {
   if (!seen.commit) return nullptr;
   const auto found = seen.revoked.find(*seen.commit);
   return found == seen.revoked.end() || seen.healthy ? nullptr : &found->second;
+}
+
+std::string looked_for(const char* what, const std::string& name) {
+  return std::string(what) + " " + name + " is not known yet, and is being looked for";
 }
 
 Resolved resolve(const Environment& environment, const Site& site, const ObservedSite& observed,

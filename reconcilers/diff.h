@@ -20,6 +20,8 @@ struct Resolved {
   std::vector<Verdict> soaking{};
   std::optional<Timestamp> next_at{};
 };
+/// Why code that was named a moment ago stands for nothing yet.
+std::string looked_for(const char* what, const std::string& name);
 /// `from` stands for the newest commit that the rules about proofs let in; when they let none in,
 /// for the one that they will let in first.
 Resolved resolve(const Environment& environment, const Site& site, const ObservedSite& observed,

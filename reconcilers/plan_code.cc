@@ -10,8 +10,12 @@ Outcome Planner::plan_code(const Environment& e, const CodeDifference& d) const 
   const CommitId& want = *d.want.commit;
   if (auto held = tracked(e, want)) return Outcome::hold(*held);
   if (auto refused = not_proven(e, want)) return *refused;
-  if (observed_.unread_commits.contains(want))
-    return Outcome::wait({Promote{want}}, "for the repository: " + observed_.repository_problem);
+  if (observed_.unread_commits.contains(want)) {
+    const std::string& problem = observed_.repository_problem;
+    return Outcome::wait(
+        {Promote{want}},
+        "for the repository: " + (problem.empty() ? looked_for("commit", want.brief()) : problem));
+  }
   return Outcome::act(Promote{want}, {code_text(d, seen(e.name))});
 }
 

@@ -395,5 +395,18 @@ TEST_F(PlanCodeTest, WaitsForARepositoryThatWasNotReadYet) {
   EXPECT_EQ(planned(), "ready dev: promote 2222222 | it runs 1111111\n") << "it is in the mirror";
 }
 
+TEST_F(PlanCodeTest, WaitsWhileWhatWasJustNamedIsLookedFor) {
+  want("dev").code = c2;
+  observed.unread_commits = {c2};
+  EXPECT_EQ(planned(),
+            "waiting dev: promote 2222222 | for the repository: commit 2222222 is not known yet, "
+            "and is being looked for\n");
+  want("dev").code = TagName{"v2"};
+  observed.unread_refs = {"refs/tags/v2"};
+  EXPECT_EQ(planned(),
+            "waiting dev:  | for the repository: tag \"v2\" is not known yet, and is being looked "
+            "for\n");
+}
+
 }  // namespace
 }  // namespace tidegate

@@ -222,7 +222,8 @@ struct ObservedSite {
   /// commit).
   std::map<std::string, CommitId> refs;
   std::set<CommitId> missing_commits;  ///< Pinned, and known not to be in the repository.
-  std::set<CommitId> unread_commits;   ///< Pinned, and not here before it is read the first time.
+  std::set<CommitId> unread_commits;   ///< Pinned, and not here before it is read again.
+  std::set<std::string> unread_refs;   ///< Named, in full, and the same.
   std::string repository_problem;      ///< Why refs may be old; "" when they are fresh.
   bool repository_pending =
       false;  ///< Its first look is still under way: `repository_problem` is no news.

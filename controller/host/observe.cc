@@ -254,7 +254,10 @@ void observe_code(const HostServices& services, const Site& site, ObservedSite& 
   std::set<CommitId> wanted;
   auto add_ref = [&](const std::string& name) {
     auto it = known.refs->find(name);
-    if (it == known.refs->end()) return;
+    if (it == known.refs->end()) {
+      if (services.repositories.looks_for(site, mirrors, name)) out.unread_refs.insert(name);
+      return;
+    }
     out.refs[name] = it->second;
     wanted.insert(it->second);
   };
@@ -267,7 +270,7 @@ void observe_code(const HostServices& services, const Site& site, ObservedSite& 
       wanted.insert(*commit);
       const auto has = services.repositories.has(site, mirrors, *commit);
       if (has && !*has) out.missing_commits.insert(*commit);
-      if (!has && known.pending) out.unread_commits.insert(*commit);
+      if (!has && (known.pending || known.problem.empty())) out.unread_commits.insert(*commit);
     }
   }
   std::vector<std::string> paths;

@@ -87,9 +87,11 @@ void Repositories::look_once(const Site& site, const std::string& mirrors) {
 
 void Repositories::look(Entry& entry) {
   KnownRefs fresh;
+  std::uint64_t number = 0;
   {
     std::lock_guard lock(mutex_);
     fresh = entry.known;
+    number = ++entry.looks;
   }
   if (!entry.mirror) {
     fresh.pending = false;
@@ -137,9 +139,15 @@ void Repositories::look(Entry& entry) {
     std::lock_guard lock(mutex_);
     if (*fresh.refs != *entry.known.refs || fresh.problem != entry.known.problem)
       tell = entry.sites;
+    const bool reached = fresh.problem.empty();
     entry.known = std::move(fresh);
     thread_local std::minstd_rand jitter{std::random_device{}()};
     entry.due = clock_.now() + interval_ * (90 + jitter() % 21) / 100;
+    for (const auto& [commit, before] : entry.missed) {
+      if (reached && before >= number) entry.due = clock_.now();
+      if (reached && before >= entry.looked && before < number) tell = entry.sites;
+    }
+    if (reached) entry.looked = number;
     entry.busy = false;
   }
   wake_.notify_all();
@@ -197,11 +205,31 @@ std::optional<bool> Repositories::has(const Site& site, const std::string& mirro
   if (repository->has(commit)) {
     std::lock_guard lock(mutex_);
     found->present.insert(commit.hex);
+    found->missed.erase(commit.hex);
     return true;
   }
   std::lock_guard lock(mutex_);
   const bool complete = found->known.complete || found->beside;
-  return complete && found->known.problem.empty() ? std::optional(false) : std::nullopt;
+  if (!complete || !found->known.problem.empty()) return std::nullopt;
+  return looks_for(*found, commit.hex) ? std::nullopt : std::optional(false);
+}
+
+bool Repositories::looks_for(const Site& site, const std::string& mirrors,
+                             const std::string& name) {
+  auto found = entry(site, mirrors);
+  std::lock_guard lock(mutex_);
+  return looks_for(*found, name);
+}
+
+/// Under mutex_.
+bool Repositories::looks_for(Entry& entry, const std::string& name) {
+  if (!running_ || !entry.known.problem.empty()) return false;
+  const auto [missed, first] = entry.missed.try_emplace(name, entry.looks);
+  if (first && !entry.busy) {
+    entry.due = clock_.now();
+    wake_.notify_one();
+  }
+  return entry.looked <= missed->second;
 }
 
 std::string Repositories::tracked(const Site& site, const std::string& mirrors,
@@ -241,6 +269,10 @@ SignatureFact Repositories::signature(const Site& site, const std::string& mirro
 }
 
 void Repositories::run(unsigned threads) {
+  {
+    std::lock_guard lock(mutex_);
+    running_ = true;
+  }
   for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 

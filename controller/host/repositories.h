@@ -56,8 +56,13 @@ class Repositories {
   Result<GitRepository> open(const Site& site, const std::string& mirrors);
   /// To write to the repository as the site may.
   Result<Mirror> mirror(const Site& site, const std::string& mirrors);
-  /// Whether a commit is there; nothing when that cannot be told yet. Remembers what was there.
+  /// Whether a commit is there; nothing when that cannot be told yet, or while it is looked for.
+  /// Remembers what was there.
   std::optional<bool> has(const Site& site, const std::string& mirrors, const CommitId& commit);
+  /// Whether what is not there, a commit or the full name of a reference, may have been pushed
+  /// since the last look: that is so, while run() looks, until a look that began after the first
+  /// question has ended. It is hurried, and its end told as a change.
+  bool looks_for(const Site& site, const std::string& mirrors, const std::string& name);
   /// The first of `paths` under which the commit has tracked files; "" for none or unknown.
   std::string tracked(const Site& site, const std::string& mirrors, const CommitId& commit,
                       const std::vector<std::string>& paths);
@@ -83,12 +88,16 @@ class Repositories {
     std::filesystem::file_time_type
         read_at{};  ///< Of the mirror's references: another process refreshes it too.
     std::set<std::string> present;  ///< Commits seen in the mirror.
+    std::map<std::string, std::uint64_t>
+        missed;  ///< What was looked for in vain, with how many looks had begun.
+    std::uint64_t looks = 0, looked = 0;  ///< Begun; and the last that reached the remote.
     std::map<std::string, std::string> tracked;
     Timestamp due{};
     bool busy = false;
   };
   std::shared_ptr<Entry> entry(const Site& site, const std::string& mirrors);
   void look(Entry& entry);
+  bool looks_for(Entry& entry, const std::string& name);
   Result<GitRepository> open_for(Entry& entry, const CommitId& commit, bool newest = false);
   void fetch_beside(Entry& entry);
   void work();
@@ -106,7 +115,7 @@ class Repositories {
   std::vector<std::thread> threads_;
   std::string
       temporary_;  ///< Directory of what was fetched only to be read; "" while there is none.
-  bool stopping_ = false;
+  bool running_ = false, stopping_ = false;
 };
 
 }  // namespace tidegate
