@@ -10,8 +10,9 @@
 namespace tidegate {
 namespace {
 
-void note(std::vector<Verdict>& verdicts, const Verdict& verdict) {
-  if (std::ranges::find(verdicts, verdict) == verdicts.end()) verdicts.push_back(verdict);
+void note(std::vector<Verdict>& verdicts, Verdict verdict) {
+  if (std::ranges::find(verdicts, verdict) == verdicts.end())
+    verdicts.push_back(std::move(verdict));
 }
 
 }  // namespace
@@ -49,11 +50,18 @@ std::optional<Hold> Planner::ask(const Environment& e, const Outcome& outcome,
   if (outcome.kind != Kind::act) return std::nullopt;
   std::vector<Verdict> said;
   for (const Action& action : outcome.actions) {
-    for (Verdict& v : judge(site_, observed_, e, action, calendar_, now_, {step, {}}))
-      said.push_back(std::move(v));
+    auto more = judge(site_, observed_, e, action, calendar_, now_, {step, {}});
+    if (said.empty())
+      said = std::move(more);
+    else
+      std::ranges::move(more, std::back_inserter(said));
   }
-  for (const Verdict& verdict : said) note(verdicts, verdict);
-  return strictest(said);
+  auto held = strictest(said);
+  if (verdicts.empty() && outcome.actions.size() == 1)
+    verdicts = std::move(said);  // Each rule was asked once.
+  else
+    for (Verdict& verdict : said) note(verdicts, std::move(verdict));
+  return held;
 }
 
 void Planner::ask_content(const Environment& e, const Outcome& code, Content& content,

@@ -24,7 +24,7 @@ bool may_be_held(const Action& action) {
 }
 
 Said windows_say(const RuleQuestion& q, const WindowsRule& rule) {
-  const WindowState state = window_state(rule, q.calendar, q.step.began.value_or(q.now));
+  const WindowState state = q.calendar.windows(rule, q.step.began.value_or(q.now));
   if (!state.open) return held("WindowClosed", state.because, state.changes);
   return passed("open" + (state.changes ? " until " + to_rfc3339(*state.changes) : "") + ": " +
                 state.because);
@@ -53,14 +53,14 @@ std::string text_of(const FieldCondition& field) {
 }
 
 Said require_says(const RuleQuestion& q, const RequireRule& rule) {
-  if (fits(rule.field, q.site, q.environment)) return passed(text_of(rule.field) + " is there");
+  if (q.fields.fit(rule.field)) return passed(text_of(rule.field) + " is there");
   return held("Required", rule.message.empty() ? "needs " + text_of(rule.field) : rule.message);
 }
 
 Said forbid_says(const RuleQuestion& q, const ForbidRule& rule) {
   const std::string word = verb(q.action);
   if (!rule.verbs.empty() && std::ranges::find(rule.verbs, word) == rule.verbs.end()) return {};
-  if (rule.field && !fits(*rule.field, q.site, q.environment))
+  if (rule.field && !q.fields.fit(*rule.field))
     return passed("forbids " + word + " only with " + text_of(*rule.field));
   const std::string why = rule.field ? " with " + text_of(*rule.field) : "";
   return held("Forbidden", rule.message.empty() ? word + " is forbidden" + why : rule.message);
@@ -102,13 +102,12 @@ class Verdicts {
   explicit Verdicts(std::string environment) : environment_(std::move(environment)) {}
   void add(const std::string& policy, const std::string& rule, Said said) {
     if (said.text.empty()) return;
-    Verdict verdict{policy, rule, {}, said.text};
-    if (!said.reason.empty()) {
-      const std::string name = verdict.name();
-      verdict.hold = Hold{environment_, said.reason,
-                          name.empty() ? said.text : name + ": " + said.text, said.opens_at};
-    }
-    out_.push_back(std::move(verdict));
+    if (out_.empty()) out_.reserve(16);
+    Verdict& verdict = out_.emplace_back(Verdict{policy, rule, {}, std::move(said.text)});
+    if (said.reason.empty()) return;
+    const std::string name = verdict.name();
+    verdict.hold = Hold{environment_, said.reason,
+                        name.empty() ? verdict.said : name + ": " + verdict.said, said.opens_at};
   }
   std::vector<Verdict> take() && { return std::move(out_); }
 

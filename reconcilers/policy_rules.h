@@ -3,6 +3,7 @@
 
 #include "reconcilers/diff.h"
 #include "reconcilers/policies.h"
+#include "schemas/field_of.h"
 
 namespace tidegate {
 
@@ -25,6 +26,7 @@ struct RuleQuestion {
   const Calendar& calendar;
   const Timestamp now;
   const StepSoFar& step;
+  const EffectiveFields fields{site, environment};
   const ObservedEnvironment& seen() const { return observed_of(observed, environment.name); }
 };
 

@@ -77,15 +77,20 @@ WindowState window_state(const WindowsRule& rule, const Calendar& calendar, Time
   for (const auto* windows : {&rule.allow, &rule.deny}) {
     for (const Window& window : *windows) {
       if (!walk.start(window, now))
-        return {false, {}, "the times of " + text_of(window) + " are not known on this machine"};
+        return {
+            false, {}, "the times of " + text_of(window) + " are not known on this machine", now};
     }
   }
   const bool open = walk.open(now);
   const bool denied = walk.inside_any(rule.deny, now);
-  const std::string because = open || !denied ? "steps begin from " + text_of(rule.allow)
-                                              : "no step begins from " + text_of(rule.deny);
-  if (open && rule.allow.empty()) return {open, walk.change(now, open), "no window denies it"};
-  return {open, walk.change(now, open), because};
+  std::string because = open || !denied ? "steps begin from " + text_of(rule.allow)
+                                        : "no step begins from " + text_of(rule.deny);
+  if (open && rule.allow.empty()) because = "no window denies it";
+  return {open, walk.change(now, open), because, walk.edge(now).value_or(Timestamp::max())};
+}
+
+WindowState Calendar::windows(const WindowsRule& rule, Timestamp now) const {
+  return window_state(rule, *this, now);
 }
 
 }  // namespace tidegate

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "schemas/effective.h"
+#include "schemas/yaml.h"
+
 namespace tidegate {
 namespace {
 
@@ -18,7 +21,7 @@ class FieldOfTest : public testing::Test {
     environment.variables["A"] = "yes";
   }
   std::string value(const std::string& pointer) const {
-    const auto field = field_of(site, environment, pointer);
+    const auto field = EffectiveFields(site, environment).at(pointer);
     if (!field) return "none";
     return field->plain ? "\"" + field->text + "\"" : field->empty ? "nothing" : "something";
   }
@@ -55,8 +58,37 @@ TEST_F(FieldOfTest, ReadsTheEffectiveDocumentByPointer) {
   }
 }
 
+/// Every node of a document, with its pointer.
+void expect_all(const EffectiveFields& fields, const Node& node, const std::string& pointer) {
+  const auto field = fields.at(pointer);
+  ASSERT_TRUE(field) << pointer;
+  EXPECT_EQ(field->text, node.text) << pointer;
+  EXPECT_EQ(field->plain, node.kind == Node::Kind::scalar) << pointer;
+  EXPECT_EQ(field->empty, node.text.empty() && node.entries.empty() && node.items.empty())
+      << pointer;
+  for (const NodeEntry& entry : node.entries)
+    expect_all(fields, entry.value, pointer + "/" + entry.key);
+  for (std::size_t i = 0; i < node.items.size(); ++i)
+    expect_all(fields, node.items[i], pointer + "/" + std::to_string(i));
+}
+
+TEST_F(FieldOfTest, EveryFieldIsWhatTheWholeDocumentSays) {
+  environment.variables = {{"A", "yes"}, {"B", "a: b # \"c\"\n d:"}, {"C", ""}, {"spec", "- x:"}};
+  environment.secrets["KEY"] = {"key", SecretRef::Scope::platform};
+  environment.verify.http.push_back({"/a", {}, "x: {y}", {{"X-A", "b, c"}}});
+  environment.verify.commands = {"php -r 'echo 1:;'", "true"};
+  environment.verify.compare.paths = {"/", "/b"};
+  environment.suspend = Suspend{"because: of", "Ada", {}};
+  environment.content.refresh = Refresh{};
+  environment.content.refresh->schedule = "0 3 * * *";
+  const YamlText text = read_yaml(canonical_environment(site.name, environment, true));
+  ASSERT_EQ(text.documents.size(), 1u);
+  expect_all(EffectiveFields(site, environment), text.documents[0], "");
+}
+
 TEST_F(FieldOfTest, AConditionAsksForPresenceOrAValue) {
-  auto fit = [&](const FieldCondition& condition) { return fits(condition, site, environment); };
+  const EffectiveFields fields(site, environment);
+  auto fit = [&](const FieldCondition& condition) { return fields.fit(condition); };
   EXPECT_TRUE(fit({"/spec/verify/http", {}, {}, {}}));
   EXPECT_FALSE(fit({"/spec/verify/commands", {}, {}, {}})) << "it is empty";
   EXPECT_FALSE(fit({"/spec/previewUrl", {}, {}, {}}));

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "controller/calendar/calendar.h"
 
 namespace tidegate {
@@ -12,8 +14,11 @@ namespace {
 using namespace std::chrono_literals;
 
 std::string state(const WindowsRule& rule, const std::string& at) {
-  const SystemCalendar calendar;
+  static const SystemCalendar calendar;
   const WindowState s = window_state(rule, calendar, *parse_rfc3339(at));
+  const WindowState known = calendar.windows(rule, *parse_rfc3339(at));
+  EXPECT_EQ(std::tie(s.open, s.changes, s.because),
+            std::tie(known.open, known.changes, known.because));
   return std::string(s.open ? "open until " : "closed until ") +
          (s.changes ? to_rfc3339(*s.changes) : "ever");
 }
@@ -176,6 +181,23 @@ TEST(SystemWindowsTest, AClockThatGoesBackFindsTheSameWindows) {
 TEST(SystemWindowsTest, AZoneThatThisMachineDoesNotKnowHolds) {
   EXPECT_EQ(state({{}, {{"0 9 * * *", 8h, "Europe/Atlantis"}}}, "2026-11-20T00:00:00Z"),
             "closed until ever");
+}
+
+TEST(SystemWindowsTest, WhatIsRememberedIsWhatWouldBeWorkedOut) {
+  const SystemCalendar calendar;
+  const std::vector<WindowsRule> rules{office, night, half_past_two, {office.allow, night.allow}};
+  // Steps forth, over edges, and now and then back.
+  Timestamp now = *parse_rfc3339("2026-03-26T00:00:00Z");
+  for (int i = 0; i < 2000; ++i) {
+    now += i % 7 == 0 ? -50min : 17min;
+    for (const WindowsRule& rule : rules) {
+      const WindowState fresh = window_state(rule, calendar, now),
+                        known = calendar.windows(rule, now);
+      ASSERT_EQ(std::tie(fresh.open, fresh.changes, fresh.because),
+                std::tie(known.open, known.changes, known.because))
+          << to_rfc3339(now);
+    }
+  }
 }
 
 }  // namespace

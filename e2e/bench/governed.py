@@ -16,7 +16,7 @@ AT_ONCE = 4
 def rule(number):
     """Rules of several kinds, none of which keeps anything back."""
     return [{"windows": {"allow": [{"cron": "0 * * * *", "duration": "1h", "timeZone": "Europe/Berlin"}]}},
-            {"provenIn": {"environment": "live", "for": "1h"}},
+            {"limits": {"environments": 3, "wipesPerHour": 10}},
             {"content": {"sources": ["keep", "empty", "live"]}},
             {"forbid": {"verbs": ["wipe"], "message": "ask the platform team"}},
             {"require": {"field": "/spec/code"}}][number % 5]
@@ -41,9 +41,10 @@ def fleet(directory):
     return world
 
 
-def cold(world, repetitions, figures):
-    group = f"look, cold, {SITES} sites"
+def cold(world, repetitions, figures, group, expect):
+    """`plan` with and without the policies; both end with the same exit code."""
     governed = world.at("governed")
+    shutil.rmtree(governed, ignore_errors=True)
     shutil.copytree(world.at("fleet"), governed)
     write(os.path.join(governed, "policies.yaml"), "\n---\n".join(policy(i) for i in range(POLICIES)) + "\n")
     git(governed, "add", "-A")
@@ -52,12 +53,20 @@ def cold(world, repetitions, figures):
     def plan(manifests):
         arguments = world.given("plan")
         arguments[arguments.index("--manifests") + 1] = manifests
-        return measure.once(world.dir, *arguments)
+        return measure.once(world.dir, *arguments, expect=expect)
     plan(governed)
     taken = measure.interleaved(repetitions, {"without": lambda _: plan(world.at("fleet")), f"{POLICIES} policies": lambda _: plan(governed)})
     for what in ("wall", "cpu"):
         before = figures.add(group, f"tidegate plan: {what}", "s", [t[what] for t in taken["without"]])
         figures.add(group, f"with {POLICIES} policies: {what}", "s", [t[what] for t in taken[f"{POLICIES} policies"]], before)
+
+
+def want_new_code(world):
+    """On every site, by one manifest commit."""
+    commit = world.change_code(1, 1)
+    for i in range(SITES):
+        world.site(f"s{i:05}", {"live": {"code": {"commit": commit}}})
+    world.commit("fleet", "new code everywhere")
 
 
 def held(world):
@@ -86,10 +95,7 @@ def warm(world, figures):
     world.commit("fleet", "an incident")
     with Running(world, "24h") as running:
         settled(running)
-        commit = world.change_code(1, 1)
-        for i in range(SITES):
-            world.site(f"s{i:05}", {"live": {"code": {"commit": commit}}})
-        world.commit("fleet", "new code everywhere")
+        want_new_code(world)
         begin = time.monotonic()
         cpu = measure.process_cpu(running.process.pid)[0]
         wait_for("all are held", lambda: held(world) == SITES)
@@ -120,5 +126,8 @@ def most_at_once(world, after):
 
 def run(directory, options, figures):
     world = fleet(os.path.join(directory, "governed"))
-    cold(world, options.repetitions, figures)
+    cold(world, options.repetitions, figures, f"look, cold, {SITES} converged sites", 0)
     warm(world, figures)
+    os.remove(world.at("fleet", "calm.yaml"))
+    want_new_code(world)
+    cold(world, options.repetitions, figures, f"look, cold, a step on each of {SITES} sites", 2)
