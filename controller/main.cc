@@ -49,8 +49,10 @@ int main(int argc, char** argv) {
       {"wait", run_wait},         {"retry", run_retry},
       {"exec", run_exec},         {"webserver", run_webserver},
       {"doctor", run_doctor},     {"promote", run_edit},
+      {"commit", run_commit},     {"discard", run_discard},
       {"sync", run_edit},         {"wipe", run_edit},
-      {"rollback", run_edit}};
+      {"rollback", run_edit},     {"policy test", run_policy_test},
+      {"audit verify", run_audit_verify}, {"audit export", run_audit_export}};
   try {
     return concluded(commands.at(options->command)(*options));
   } catch (const std::exception& e) {

@@ -2,28 +2,66 @@
 
 #include <algorithm>
 
+#include "reconcilers/policies.h"
 #include "schemas/digest.h"
+#include "schemas/match.h"
 
 namespace tidegate {
 namespace {
 
-template <class... F>
-struct Match : F... {
-  using F::operator()...;
-};
-template <class... F>
-Match(F...) -> Match<F...>;
-
 constexpr const char* of_content = "content ";  // How digests of content begin.
 
-Resolved named_ref(const std::string& what, const std::string& name, const std::string& ref,
+Resolved named_ref(const char* what, const std::string& name, const std::string& ref,
                    const Site& site, const ObservedSite& observed) {
   if (auto it = observed.refs.find(ref); it != observed.refs.end()) return {it->second, {}, false};
   if (!observed.repository_problem.empty()) return {{}, observed.repository_problem, true};
-  return {
-      {},
-      what + " \"" + name + "\" is not in " + site.repository.url + "; push it, or name another",
-      false};
+  if (observed.unread_refs.contains(ref)) return {{}, looked_for(what, "\"" + name + "\""), true};
+  return {{},
+          std::string(what) + " \"" + name + "\" is not in " + site.repository.url +
+              "; push it, or name another",
+          false};
+}
+
+/// What was proven there, the last proof first: going back to a commit takes those it leaves out of
+/// the way.
+std::vector<CommitId> newest_first(const ObservedEnvironment& seen) {
+  std::vector<CommitId> commits;
+  for (const auto& [commit, proof] : seen.proven) commits.push_back(commit);
+  auto key = [&](const CommitId& c) {
+    return std::pair(c == seen.last_proven, seen.proven.at(c).turn);
+  };
+  std::ranges::stable_sort(commits, std::ranges::greater(), key);
+  return commits;
+}
+
+Resolved follow(const Environment& environment, const std::string& from, const Site& site,
+                const ObservedSite& observed, Timestamp now) {
+  const ObservedEnvironment& below = observed_of(observed, from);
+  if (!below.last_proven) return {{}, from + " has proven no commit yet", true};
+  Resolved out{below.last_proven, {}, false};
+  // Where a proof is lost nothing older takes its place: what follows goes back by no failure.
+  if (!site.governance || !below.proven.contains(*below.last_proven)) return out;
+  const ObservedEnvironment& here = observed_of(observed, environment.name);
+  const auto lost = below.revoked.find(here.commit.value_or(CommitId{}));
+  std::optional<CommitId> next;
+  for (const CommitId& commit : newest_first(below)) {
+    const bool older = lost != below.revoked.end() && commit != below.last_proven &&
+                       below.proven.at(commit).at < lost->second.at;
+    if (older) continue;
+    auto verdicts = judge_proofs(site, observed, environment, commit, now);
+    const auto held = strictest(verdicts);
+    if (!held) {
+      out.commit = commit;
+      return out;
+    }
+    if (!held->opens_at || (out.next_at && *out.next_at <= *held->opens_at)) continue;
+    next = commit;
+    out.next_at = held->opens_at;
+    out.soaking = std::move(verdicts);
+  }
+  if (lost != below.revoked.end()) next = here.commit;
+  if (next) out.commit = next;
+  return out;
 }
 
 bool same_origin(const Stamp& stamp, const ContentSpec& want) {
@@ -89,7 +127,18 @@ const ObservedPart& part_of(const ObservedEnvironment& seen, Part part) {
   return it == seen.content.end() ? nothing : it->second;
 }
 
-Resolved resolve(const CodeTarget& target, const Site& site, const ObservedSite& observed) {
+const Revocation* revocation_of(const ObservedEnvironment& seen) {
+  if (!seen.commit) return nullptr;
+  const auto found = seen.revoked.find(*seen.commit);
+  return found == seen.revoked.end() || seen.healthy ? nullptr : &found->second;
+}
+
+std::string looked_for(const char* what, const std::string& name) {
+  return std::string(what) + " " + name + " is not known yet, and is being looked for";
+}
+
+Resolved resolve(const Environment& environment, const Site& site, const ObservedSite& observed,
+                 Timestamp now) {
   return std::visit(
       Match{[&](const CommitId& commit) -> Resolved {
               if (!observed.missing_commits.contains(commit)) return {commit, {}, false};
@@ -106,12 +155,10 @@ Resolved resolve(const CodeTarget& target, const Site& site, const ObservedSite&
             [&](const BranchName& branch) {
               return named_ref("branch", branch.text, "refs/heads/" + branch.text, site, observed);
             },
-            [&](const ProvenIn& from) -> Resolved {
-              const auto& proven = observed_of(observed, from.environment).last_proven;
-              if (proven) return {proven, {}, false};
-              return {{}, from.environment + " has proven no commit yet", true};
+            [&](const ProvenIn& from) {
+              return follow(environment, from.environment, site, observed, now);
             }},
-      target);
+      environment.code);
 }
 
 std::optional<Timestamp> last_due(const Refresh& refresh, Timestamp taken_at,
@@ -139,7 +186,7 @@ EnvironmentDiff diff(const Site& site, const Environment& environment, const Obs
                      const Calendar& calendar, Timestamp now) {
   EnvironmentDiff out;
   const ObservedEnvironment& seen = observed_of(observed, environment.name);
-  out.code.want = resolve(environment.code, site, observed);
+  out.code.want = resolve(environment, site, observed, now);
   if (!seen.exists) {
     out.code.cause = CodeCause::created;
     return out;
@@ -152,7 +199,7 @@ EnvironmentDiff diff(const Site& site, const Environment& environment, const Obs
       out.code.cause = CodeCause::inputs;
     else if (seen.drifted)
       out.code.cause = CodeCause::drift;
-    else if (!seen.healthy)
+    else if (!seen.healthy && !revocation_of(seen))
       out.code.cause = CodeCause::unhealthy;
   }
   for (Part part : parts) {

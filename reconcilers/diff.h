@@ -6,6 +6,7 @@
 #include <string>
 
 #include "reconcilers/driver.h"
+#include "reconcilers/plan.h"
 #include "reconcilers/state.h"
 
 namespace tidegate {
@@ -15,8 +16,16 @@ struct Resolved {
   std::optional<CommitId> commit;
   std::string problem;           ///< "" with a commit.
   bool comes_by_itself = false;  ///< The problem may end without a person.
+  /// Of `from`: what rules about proofs say of the newer commit that they let in next, and when.
+  std::vector<Verdict> soaking{};
+  std::optional<Timestamp> next_at{};
 };
-Resolved resolve(const CodeTarget& target, const Site& site, const ObservedSite& observed);
+/// Why code that was named a moment ago stands for nothing yet.
+std::string looked_for(const char* what, const std::string& name);
+/// `from` stands for the newest commit that the rules about proofs let in; when they let none in,
+/// for the one that they will let in first.
+Resolved resolve(const Environment& environment, const Site& site, const ObservedSite& observed,
+                 Timestamp now);
 
 enum class CodeCause : std::uint8_t { none, created, commit, inputs, drift, unhealthy };
 struct CodeDifference {
@@ -58,6 +67,8 @@ std::optional<Timestamp> last_due(const Refresh& refresh, Timestamp taken_at,
 /// What is observed of an environment; an empty one when nothing is.
 const ObservedEnvironment& observed_of(const ObservedSite& observed,
                                        const std::string& environment);
+/// Why what runs there is not healthy any more, where it once was; null where that is not so.
+const Revocation* revocation_of(const ObservedEnvironment& seen);
 const ObservedPart& part_of(const ObservedEnvironment& seen, Part part);
 
 /// What a quarantine of a step is filed under: it is lifted by any change of the Site, its class,

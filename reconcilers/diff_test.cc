@@ -37,7 +37,7 @@ TEST_F(DiffTest, TheFirstCauseIsTold) {
 TEST_F(DiffTest, GoingBackIsToACommitThatRanHealthilyHere) {
   want("test").code = c2;
   EXPECT_FALSE(of("test").code.rollback);
-  seen("test").proven.insert(c2);
+  seen("test").proven[c2];
   EXPECT_TRUE(of("test").code.rollback);
   seen("test").commit = c2;
   EXPECT_FALSE(of("test").code.rollback);

@@ -29,6 +29,9 @@ class Clock {
   virtual Timestamp now() const = 0;
 };
 
+struct WindowState;  // See reconcilers/windows.h.
+struct WindowsRule;
+
 /// Cron in time zones, which needs a data base of zones and so lives outside.
 class Calendar {
  public:
@@ -37,6 +40,8 @@ class Calendar {
   /// there is none within 8 years, or either text is not valid.
   virtual std::optional<Timestamp> next(const std::string& cron, const std::string& zone,
                                         Timestamp after) const = 0;
+  /// As window_state() says, from memory where it was asked before.
+  virtual WindowState windows(const WindowsRule& rule, Timestamp now) const;
 };
 
 }  // namespace tidegate

@@ -11,12 +11,20 @@ namespace tidegate {
 
 Plan make_plan(const Site& site, const ObservedSite& observed, const Calendar& calendar,
                Timestamp now, const std::set<std::string>& retries) {
-  return Planner(site, observed, calendar, now, retries).run();
+  Plan plan = Planner(site, observed, calendar, now, retries).run();
+  for (Step& step : plan.ready) {
+    const auto said = plan.verdicts.find(step.environment);
+    if (said == plan.verdicts.end()) continue;
+    for (const Verdict& v : said->second)
+      step.policies.push_back({v.name(), v.hold.has_value(), v.said});
+  }
+  return plan;
 }
 
 Plan Planner::run() && {
   claim_what_runs();
   if (!site_.invalid.empty()) hold({"", "Invalid", site_.invalid, {}});
+  if (!site_.withheld.empty()) hold({"", "BlastRadius", site_.withheld, {}});
   recover_interrupted();
   if (authority_moved()) return std::move(plan_);
   launch();
@@ -76,6 +84,7 @@ bool Planner::authority_moved() {
   const std::string& authority = site_.authority();
   for (const auto& [name, s] : observed_.environments) {
     if (!s.launched || name == authority) continue;
+    if (hands_over(name, authority)) return true;
     const std::string text =
         name + " is the content authority of a launched site; the manifest makes it " + authority +
         ": put " + name + " last in stages again";
@@ -86,6 +95,10 @@ bool Planner::authority_moved() {
     return true;
   }
   if (seen(authority).launched && !site_.launched) {
+    if (allowed(authority, Unlaunch{})) {
+      record(authority, Unlaunch{}, "the manifest and a Grant undo the launch");
+      return false;
+    }
     hold({authority,
           "LaunchedOnce",
           site_.name + " was launched and stays so; set launched: true again",
@@ -94,30 +107,50 @@ bool Planner::authority_moved() {
   return false;
 }
 
+/// A Grant moves the authority: the new one is protected before the old one is let go. Nothing else
+/// of the site moves meanwhile.
+bool Planner::hands_over(const std::string& from, const std::string& to) {
+  const bool latched = seen(to).launched;
+  const std::string& e = latched ? from : to;
+  const Action action = latched ? Action(Unlaunch{}) : Action(Launch{from});
+  if (!allowed(e, action)) return false;
+  const std::string because = "a Grant moves the authority from " + from + " to " + to;
+  if (claims_.can_write(e) && !recovering_.contains(e))
+    record(e, action, because);
+  else
+    wait(e, {action}, "until nothing uses " + e + " any more: " + because);
+  return true;
+}
+
 /// Its own step, before any other: whatever becomes of the rest, a launched site stays launched.
 /// While something is gone nobody knows whether another environment was launched before.
 void Planner::launch() {
   const std::string& name = site_.authority();
   const ObservedEnvironment& s = seen(name);
   if (!site_.find(name) || !site_.launched || s.launched || !s.exists) return;
-  if (something_is_gone() || recovering_.contains(name) || !claims_.can_write(name)) return;
-  claims_.write(name);
-  plan_.ready.push_back({name,
-                         {Launch{}},
-                         "the site is launched; " + name + " is its content authority from now on",
-                         s.commit.value_or(CommitId{}),
-                         false,
-                         {},
-                         false,
-                         "launch",
-                         false});
+  if (something_is_gone()) return;
+  record(name, Launch{}, "the site is launched; " + name + " is its content authority from now on");
+}
+
+void Planner::record(const std::string& e, const Action& action, const std::string& because) {
+  const Environment* declared = site_.find(e);
+  // Recording a launch only protects: it is done on a suspended environment too.
+  if (declared && suspended(*declared) && std::holds_alternative<Unlaunch>(action)) {
+    return hold({e, "Suspended", suspend_text(*declared->suspend), declared->suspend->until});
+  }
+  if (recovering_.contains(e) || !claims_.can_write(e)) return;
+  claims_.write(e);
+  Step step{e,     {action},     because, seen(e).commit.value_or(CommitId{}), false, {},
+            false, verb(action), false};
+  step.grants = grants_for(site_, observed_, step, now_);
+  plan_.ready.push_back(std::move(step));
 }
 
 /// Notes what differs; an environment that cannot be acted upon at all is told of and left out.
 void Planner::compare(const Environment& e) {
   const std::string& name = e.name;
   const ObservedEnvironment& s = seen(name);
-  const Resolved code = resolve(e.code, site_, observed_);
+  const Resolved code = resolve(e, site_, observed_, now_);
   if (recovering_.contains(name)) return note_coming(name, code);
   if (!s.gone.empty()) return hold({name, "EnvironmentGone", s.gone, {}});
   if (!e.driver) {
@@ -167,14 +200,23 @@ std::optional<std::string> Planner::changed_declaration(const ObservedEnvironmen
 }
 
 void Planner::plan_environment(const Environment& e) {
-  const Outcome code = plan_code(e, diffs_.at(e.name).code);
+  Outcome code = plan_code(e, diffs_.at(e.name).code);
   Content content;
+  warn_of_hotfix(e);
   for (Part part : parts) content[part] = plan_part(e, part, code);
   if (suspended(e)) return tell_suspended(e, code, content);
   const std::string& secret = seen(e.name).missing_secret;
   // Every release is made with the secrets: without them neither code nor content can go on.
   if (!secret.empty()) return hold({e.name, "Invalid", secret, {}});
-  combine(e, code, std::move(content));
+  hold_uncommitted(e, code, content);
+  ask_policies(e, code, content);
+  const LeftOut left = leave_out_failed(e, code, content);
+  // Rules may have let the code pass for content that does not come with it.
+  if (left.failure) ask_policies(e, code, content);
+  // Where they hold the code now, the content waits by itself, or not at all.
+  if (left.failure && (code.kind == Kind::act || left.failure->quarantined))
+    tell(e, *left.failure, left.actions);
+  combine(e, std::move(code), std::move(content));
 }
 
 // ---- small questions and notes ----

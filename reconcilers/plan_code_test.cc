@@ -39,7 +39,7 @@ TEST_F(PlanCodeTest, FollowsWhatWasProvenLastBelow) {
   want("test").code = ProvenIn{"dev"};
   want("dev").code = c2;
   seen("dev").commit = c2;
-  seen("dev").proven = {c1, c2, c3};
+  seen("dev").proven = {{c1, {}}, {c2, {}}, {c3, {}}};
   seen("dev").last_proven = c2;
   EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111\n");
 }
@@ -82,8 +82,28 @@ TEST_F(PlanCodeTest, HoldsWhatTheStageBelowHasNotProven) {
             "held test NotProven: 2222222 has not been proven in dev; let dev run it first\n");
 }
 
+TEST_F(PlanCodeTest, SaysWhyACommitIsProvenNoMore) {
+  seen("dev").commit = c2;
+  seen("dev").healthy = false;
+  seen("dev").last_proven = c2;
+  seen("dev").revoked[c2] = {noon, "GET https://dev.acme.example/ answered 500"};
+  want("dev").code = c2;
+  want("test").code = ProvenIn{"dev"};
+  EXPECT_EQ(planned(),
+            "held test NotProven: 2222222 is not proven in dev any more: its verification failed "
+            "again at 2026-11-20T12:00:00Z: GET https://dev.acme.example/ answered 500; it is once "
+            "that passes there\n");
+}
+
+TEST_F(PlanCodeTest, WhatIsNotHealthyAnyMoreIsNotBroughtAnew) {
+  seen("live").healthy = false;
+  seen("live").proven.clear();
+  seen("live").revoked[c1] = {noon, "GET https://acme.example/ answered 500"};
+  EXPECT_EQ(planned(), "");
+}
+
 TEST_F(PlanCodeTest, AStageIsNotSkippedThoughALowerOneHasProvenIt) {
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   want("live").code = c2;
   EXPECT_EQ(planned(),
             "held live NotProven: 2222222 has not been proven in test; let test run it first\n");
@@ -91,7 +111,7 @@ TEST_F(PlanCodeTest, AStageIsNotSkippedThoughALowerOneHasProvenIt) {
 
 TEST_F(PlanCodeTest, AStageWithoutADocumentStillCounts) {
   site.environments.erase("test");
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   want("live").code = c2;
   EXPECT_EQ(planned(),
             "held live NotProven: 2222222 has not been proven in test; let test run it first\n");
@@ -200,7 +220,7 @@ TEST_F(PlanFollowingOnTest, WhatFollowsIsOnItsWayBeforeItDiffers) {
 
 TEST_F(PlanFollowingOnTest, WhatFollowsGoesOnByWayOfAnOlderCommit) {
   seen("dev").last_proven = c3;
-  seen("dev").proven.insert(c3);
+  seen("dev").proven[c3];
   const std::string between = "ready test: promote 3333333 | it runs 1111111\n";
   EXPECT_EQ(planned(), promoted + between + waits);
   want("live").code = c3;
@@ -220,7 +240,7 @@ TEST_F(PlanFollowingOnTest, WhatIsKeptFromFollowingIsNotWaitedFor) {
 }
 
 TEST_F(PlanFollowingOnTest, WhatFollowsIntoAQuarantineIsNotWaitedFor) {
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   seen("dev").commit = seen("dev").last_proven = c2;
   failed("test", true);
   seen("dev") = at_rest();
@@ -250,7 +270,7 @@ TEST_F(PlanCodeTest, HoldsWhatAStageBelowHasInQuarantine) {
 
 TEST_F(PlanCodeTest, GoesBackToAKeptReleaseWithoutUpdate) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   seen("live").kept = {{"9", c1, "old inputs", {{Part::databases, "1"}, {Part::files, "1"}}, true},
                        {"8", c1, "inputs", {{Part::databases, "0"}, {Part::files, "1"}}, true},
                        {"7", c1, "inputs", {{Part::databases, "1"}, {Part::files, "1"}}, false},
@@ -260,13 +280,13 @@ TEST_F(PlanCodeTest, GoesBackToAKeptReleaseWithoutUpdate) {
 
 TEST_F(PlanCodeTest, BuildsAgainWhatIsNotKept) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   EXPECT_EQ(planned(), "ready live: promote 1111111 | it runs 2222222 | no update\n");
 }
 
 TEST_F(PlanCodeTest, UpdatesWhereACommitNeverRanOnThisContent) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   seen("live").ran_on[c1] = {"0"};
   EXPECT_EQ(planned(), "ready live: promote 1111111 | it runs 2222222\n");
   want("live").deploy.update = false;
@@ -275,7 +295,7 @@ TEST_F(PlanCodeTest, UpdatesWhereACommitNeverRanOnThisContent) {
 
 TEST_F(PlanCodeTest, WarnsWhenOnlyTheCodeGoesBack) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   seen("live").updated_since = true;
   EXPECT_EQ(planned(),
             "ready live: promote 1111111 | it runs 2222222 | no update\n"
@@ -285,7 +305,7 @@ TEST_F(PlanCodeTest, WarnsWhenOnlyTheCodeGoesBack) {
 
 TEST_F(PlanCodeTest, DoesNotWarnWhenTheDatabasesAreReplacedToo) {
   seen("test").commit = c2;
-  seen("test").proven = {c1, c2};
+  seen("test").proven = {{c1, {}}, {c2, {}}};
   seen("test").updated_since = true;
   want_content("test", ContentSource::from("live"), 1);
   EXPECT_EQ(planned(),
@@ -360,6 +380,32 @@ TEST_F(PlanCodeTest, ASiteMayHaveOneStageOrFive) {
   site.stages = {"d0", "dev", "qa", "test", "live"};
   EXPECT_EQ(planned(),
             "held live NotProven: 2222222 has not been proven in test; let test run it first\n");
+}
+
+TEST_F(PlanCodeTest, WaitsForARepositoryThatWasNotReadYet) {
+  want("dev").code = c2;
+  observed.repository_pending = true;
+  observed.repository_problem = "repository acme.git has not been looked up yet";
+  observed.unread_commits = {c1, c2};
+  EXPECT_EQ(planned(),
+            "waiting dev: promote 2222222 | for the repository: repository acme.git has not been "
+            "looked up yet\n")
+      << "and what runs needs none";
+  observed.unread_commits.clear();
+  EXPECT_EQ(planned(), "ready dev: promote 2222222 | it runs 1111111\n") << "it is in the mirror";
+}
+
+TEST_F(PlanCodeTest, WaitsWhileWhatWasJustNamedIsLookedFor) {
+  want("dev").code = c2;
+  observed.unread_commits = {c2};
+  EXPECT_EQ(planned(),
+            "waiting dev: promote 2222222 | for the repository: commit 2222222 is not known yet, "
+            "and is being looked for\n");
+  want("dev").code = TagName{"v2"};
+  observed.unread_refs = {"refs/tags/v2"};
+  EXPECT_EQ(planned(),
+            "waiting dev:  | for the repository: tag \"v2\" is not known yet, and is being looked "
+            "for\n");
 }
 
 }  // namespace

@@ -92,14 +92,14 @@ Outcome Planner::protect(const std::string& e, const std::string& what) const {
 Outcome Planner::bring(const Environment& e, Part part, std::optional<Timestamp> due,
                        Reason because) const {
   const auto& spec = e.content;
-  if (is_protected(e.name)) {
-    return protect(e.name, spec.source == ContentSource::empty() ? "wiped" : "replaced");
-  }
-  if (spec.source == ContentSource::empty()) {
-    return Outcome::act(Wipe{part, spec.generation}, std::move(because));
-  }
+  const bool wipes = spec.source == ContentSource::empty();
   const std::string& from = spec.source.environment;
-  if (flows_up(e)) {
+  const Action wipe = Wipe{part, spec.generation}, sync = Sync{part, from, spec.generation, due};
+  const bool up = flows_up(e);
+  const bool by_grant = (up || is_protected(e.name)) && allowed(e.name, wipes ? wipe : sync);
+  if (is_protected(e.name) && !by_grant) return protect(e.name, wipes ? "wiped" : "replaced");
+  if (wipes) return Outcome::act(wipe, std::move(because));
+  if (up && !by_grant) {
     return Outcome::hold({e.name,
                           "AuthorityProtected",
                           "content only flows down once a site is launched, and " + from +
@@ -113,7 +113,6 @@ Outcome Planner::bring(const Environment& e, Part part, std::optional<Timestamp>
          "its source " + from + " has no document; declare " + from + ", or name another source",
          {}});
   }
-  const Action sync = Sync{part, from, spec.generation, due};
   if (auto why = source_waits(e)) return Outcome::wait({sync}, *why);
   return Outcome::act(sync, std::move(because));
 }

@@ -82,7 +82,7 @@ TEST_F(PlanContentTest, ASourceWithoutADocumentHoldsTheContentAlone) {
   site.environments.erase("live");
   EXPECT_EQ(planned(), held);
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111\n" + held);
 }
 
@@ -124,7 +124,7 @@ TEST_F(PlanContentTest, ARevertOfCodeAndContentSwitchesToTheKeptRelease) {
   has_content("test", live, 8);
   for (Part p : parts) part("test", p).kept = {{"k7", {live, 7, {}, noon}}};
   seen("test").commit = c2;
-  seen("test").proven = {c1, c2};
+  seen("test").proven = {{c1, {}}, {c2, {}}};
   seen("test").ran_on[c1] = {"k7"};
   seen("test").kept = {{"4", c1, "inputs", {{Part::databases, "k7"}, {Part::files, "k7"}}, true}};
   EXPECT_EQ(planned(),
@@ -186,7 +186,7 @@ TEST_F(PlanContentTest, OnePartGoesOnWhenTheOtherIsHeld) {
 }
 
 TEST_F(PlanContentTest, CodeAndContentAreOneStep) {
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   want("test").code = c2;
   want_content("test", live, 1);
   EXPECT_EQ(planned(),
@@ -246,7 +246,7 @@ TEST_F(PlanContentTest, TwoSyncsMayReadOneSourceTogether) {
 
 TEST_F(PlanContentTest, ASourceThatIsReadIsNotWrittenTo) {
   want("live").code = c2;
-  seen("test").proven.insert(c2);
+  seen("test").proven[c2];
   is_busy("live", true);
   EXPECT_EQ(planned(), "waiting live: promote 2222222 | until nothing copies from live any more\n");
 }
@@ -254,7 +254,7 @@ TEST_F(PlanContentTest, ASourceThatIsReadIsNotWrittenTo) {
 TEST_F(PlanContentTest, ASourceThatThisPlanReadsIsNotWrittenTo) {
   want_content("dev", live, 1);
   want("live").code = c2;
-  seen("test").proven.insert(c2);
+  seen("test").proven[c2];
   EXPECT_EQ(planned(),
             "ready dev: sync databases and files from live (generation 1) | its databases and "
             "files are its own\n"
@@ -396,7 +396,7 @@ TEST_F(PlanContentTest, NewFilesUnderWhichTheCodeHasTrackedOnesAreHeld) {
 
 TEST_F(PlanContentTest, AKeptReleaseWithoutTheNewDatabaseIsNotReused) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   seen("live").kept = {{"6", c1, "inputs", {{Part::databases, "1"}, {Part::files, "1"}}, true}};
   site.databases.push_back({"search", Engine::sqlite});
   for (const char* e : {"dev", "test"}) site.environments.erase(e);

@@ -304,7 +304,7 @@ TEST_F(PlanRefreshTest, ContentOfUnknownAgeIsNotRefreshed) {
   refresh().on_promote = true;
   refresh().if_older_than = 1h;
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111\n");
 }
 
@@ -312,7 +312,7 @@ TEST_F(PlanRefreshTest, ContentOfUnknownAgeIsRefreshedWhereEveryPromotionAsksFor
   for (Part p : parts) part("test", p).stamp.taken_at.reset();
   refresh().on_promote = true;
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   EXPECT_EQ(planned(),
             "ready test: promote 2222222, refresh databases and files from live (generation 7) | "
             "it runs 1111111, and its content is taken anew with new code\n");
@@ -322,7 +322,7 @@ TEST_F(PlanRefreshTest, ComesWithANewCommit) {
   refresh().on_promote = true;
   EXPECT_EQ(planned(), "");
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   EXPECT_EQ(planned(),
             "ready test: promote 2222222, refresh databases and files from live (generation 7) | "
             "it runs 1111111, and its content is taken anew with new code\n");
@@ -332,7 +332,7 @@ TEST_F(PlanRefreshTest, ComesWithANewCommitOnlyIfTheContentIsOld) {
   refresh().on_promote = true;
   refresh().if_older_than = 24h;
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   now = noon + 24h - 1ms;
   EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111\n");
   now = noon + 24h;
@@ -357,14 +357,14 @@ TEST_F(PlanRefreshTest, DoesNotComeWithGoingBackHealingOrNewVariables) {
       "ready test: promote 1111111 | its variables, secrets or build have changed | no update\n");
   seen("test").wanted_inputs = "inputs";
   seen("test").commit = c2;
-  seen("test").proven = {c1, c2};
+  seen("test").proven = {{c1, {}}, {c2, {}}};
   EXPECT_EQ(planned(), "ready test: promote 1111111 | it runs 2222222 | no update\n");
 }
 
 TEST_F(PlanRefreshTest, DoesNotComeWithARetry) {
   refresh().on_promote = true;
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   failed("test", true);
   retries = {"test"};
   EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111 | asked\n");
@@ -385,7 +385,7 @@ TEST_F(PlanRefreshTest, InQuarantineItKeepsNoCommitBack) {
   now = noon + 1h;
   failed("test", true, 1, now);
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   EXPECT_EQ(planned(), "ready test: promote 2222222 | it runs 1111111\n" + quarantine("test") +
                            "look again at 2026-11-20T14:00:00Z\n");
 }
@@ -393,7 +393,7 @@ TEST_F(PlanRefreshTest, InQuarantineItKeepsNoCommitBack) {
 TEST_F(PlanRefreshTest, ThatCouldNotComeWithACommitKeepsItNotBack) {
   refresh().on_promote = true;
   want("test").code = c2;
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   failed_content("test", true);
   EXPECT_EQ(planned(),
             "ready test: promote 2222222 | it runs 1111111\n" + quarantine_of_content("test"));
@@ -402,7 +402,7 @@ TEST_F(PlanRefreshTest, ThatCouldNotComeWithACommitKeepsItNotBack) {
 TEST_F(PlanRefreshTest, ComesWithTheNextCommitThoughItCouldNotComeWithTheLast) {
   refresh().on_promote = true;
   want("test").code = c2;
-  seen("dev").proven = {c1, c2, c3};
+  seen("dev").proven = {{c1, {}}, {c2, {}}, {c3, {}}};
   failed_content("test", true);
   seen("test").commit = c2;
   want("test").code = c3;
@@ -419,7 +419,7 @@ TEST_F(PlanRefreshTest, GoesOnWhileTheCodeIsHeldOrInQuarantine) {
             std::string(refreshed) +
                 "held test NotProven: 2222222 has not been proven in dev; let dev run it first\n"
                 "look again at 2026-11-20T14:00:00Z\n");
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   failed("test", true);
   EXPECT_EQ(planned(),
             std::string(refreshed) + quarantine("test") + "look again at 2026-11-20T14:00:00Z\n");

@@ -148,7 +148,7 @@ TEST_F(PlanLaunchTest, ContentOfBeforeTheLaunchStaysSatisfied) {
 TEST_F(PlanLaunchTest, TheCodeOfAProtectedAuthorityGoesOn) {
   want_content("live", ContentSource::empty(), 9);
   want("live").code = c2;
-  seen("test").proven.insert(c2);
+  seen("test").proven[c2];
   EXPECT_EQ(planned(),
             "ready live: promote 2222222 | it runs 1111111\n"
             "held live AuthorityProtected: live is the authority of a launched site; its content "
@@ -165,7 +165,7 @@ TEST_F(PlanLaunchTest, ContentDoesNotFlowUpOnceLaunched) {
 TEST_F(PlanLaunchTest, TheLaunchIsRecordedBeforeAnythingElse) {
   seen("live").launched = false;
   want("live").code = c2;
-  seen("test").proven.insert(c2);
+  seen("test").proven[c2];
   want_content("dev", live, 1);
   EXPECT_EQ(planned(),
             "ready live: record the launch | the site is launched; live is its content authority "

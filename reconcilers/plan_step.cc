@@ -68,6 +68,20 @@ std::string reusable(const ObservedEnvironment& s, const Step& step,
   return "";
 }
 
+/// Whether going back after the switch would put databases back that visitors write into.
+bool may_lose_writes(const Site& site, const Environment& e, const ObservedEnvironment& s,
+                     const Step& step) {
+  const Commands& commands = site.application.commands;
+  const bool kept = std::ranges::none_of(step.actions, [](const Action& a) {
+    const auto* sync = std::get_if<Sync>(&a);
+    const auto* wipe = std::get_if<Wipe>(&a);
+    return (sync && sync->part == Part::databases) || (wipe && wipe->part == Part::databases);
+  });
+  const bool updates = step.update && !commands.update.empty() && !site.databases.empty() &&
+                       (step.commit != s.commit || !commands.update_pending.empty());
+  return e.restore_content && e.rollback && s.exists && kept && updates;
+}
+
 template <class Map>
 std::vector<Action> actions_of(const Map& content, std::vector<Action> out = {}) {
   for (const auto& [part, o] : content) out.insert(out.end(), o.actions.begin(), o.actions.end());
@@ -140,8 +154,6 @@ void Planner::combine(const Environment& e, Outcome code, Content content) {
     std::erase_if(waiting, [](const auto& c) { return c.second.kind != Kind::wait; });
     wait(e.name, actions_of(waiting), late->second.because.text);
   }
-  if (code.kind == Kind::act && !creates && !back)
-    leave_out_failed(e, promote_in(code.actions)->commit, content);
   Step step;
   step.environment = e.name;
   step.creates = creates;
@@ -173,10 +185,15 @@ void Planner::tell(const Environment& e, const Failure& failure, std::vector<Act
 
 /// Content that could not be brought, neither by itself nor with this commit, does not keep the
 /// commit back.
-void Planner::leave_out_failed(const Environment& e, const CommitId& commit, Content& content) {
+LeftOut Planner::leave_out_failed(const Environment& e, const Outcome& code,
+                                  Content& content) const {
+  if (code.kind != Kind::act || !seen(e.name).exists ||
+      std::ranges::any_of(content, [](const auto& c) { return comes_back(c.second); }))
+    return {};
+  const CommitId& commit = promote_in(code.actions)->commit;
   const ObservedEnvironment& s = seen(e.name);
   // With code in quarantine it is the content that goes alone.
-  if (retries_.contains(e.name) || code_quarantined(e, commit)) return;
+  if (retries_.contains(e.name) || code_quarantined(e, commit)) return {};
   std::vector<Action> all, alone;  // Alone goes what is not fetched because of the commit.
   for (const auto& [part, o] : content) {
     if (o.kind != Kind::act || !brings_content(o.actions.front())) continue;
@@ -190,31 +207,39 @@ void Planner::leave_out_failed(const Environment& e, const CommitId& commit, Con
   const Failure* failed = all.empty() ? nullptr : failed_on(commit, all);
   if (!keeps_back(failed))
     failed = alone.empty() ? nullptr : failed_on(s.commit.value_or(CommitId{}), alone);
-  if (!keeps_back(failed)) return;
-  tell(e, *failed, all);
+  if (!keeps_back(failed)) return {};
   for (auto& [part, o] : content) {
     if (o.kind == Kind::act && brings_content(o.actions.front())) o = {};
   }
+  return {failed, std::move(all)};
 }
 
-void Planner::finish(const Environment& e, Step step) {
+/// Says which commit a step ends on, and what its failures are filed under.
+void Planner::file(const Environment& e, Step& step) const {
   const ObservedEnvironment& s = seen(e.name);
   const Promote* promote = promote_in(step.actions);
   step.commit = promote ? promote->commit : s.commit.value_or(CommitId{});
   step.digest = step_digest(site_, e, s, step.commit);
-  if (std::ranges::any_of(step.actions, brings_content)) {
-    step.content_digest = content_digest(site_, e, s, step.commit, refresh_due(step.actions));
-    if (!promote) step.digest = step.content_digest;
-  }
+  if (std::ranges::none_of(step.actions, brings_content)) return;
+  step.content_digest = content_digest(site_, e, s, step.commit, refresh_due(step.actions));
+  if (!promote) step.digest = step.content_digest;
+}
+
+void Planner::finish(const Environment& e, Step step) {
+  const ObservedEnvironment& s = seen(e.name);
+  file(e, step);
   const auto ids = content_after(s, step);
   step.update = e.deploy.update && !ran_here(s, step.commit, ids);
   step.reuse = reusable(s, step, ids);
   step.asked = retries_.contains(e.name);
-  const bool goes_back = promote && diffs_.at(e.name).code.rollback;
+  step.grants = grants_for(site_, observed_, step, now_);
+  const bool goes_back = promote_in(step.actions) && diffs_.at(e.name).code.rollback;
   if (goes_back && s.updated_since && !replaces(step, Part::databases)) {
     plan_.warnings.push_back(e.name + ": update changed the databases since " +
                              step.commit.brief() + " ran here; only the code goes back");
   }
+  if (may_lose_writes(site_, e, s, step))
+    plan_.warnings.push_back(e.name + ": " + loss_text(e.verify));
   offer(e, std::move(step));
 }
 

@@ -4,16 +4,10 @@
 #include <set>
 
 #include "reconcilers/plan.h"
+#include "schemas/match.h"
 
 namespace tidegate {
 namespace {
-
-template <class... F>
-struct Match : F... {
-  using F::operator()...;
-};
-template <class... F>
-Match(F...) -> Match<F...>;
 
 std::string generation_text(std::uint64_t generation) {
   return generation == 0 ? "" : " (generation " + std::to_string(generation) + ")";
@@ -87,7 +81,8 @@ const char* verb(const Action& action) {
       Match{[](const Promote&) { return "promote"; }, [](const Sync&) { return "sync"; },
             [](const Wipe& a) { return a.generation == 0 ? "create" : "wipe"; },
             [](const Activate&) { return "activate"; }, [](const Declare&) { return "create"; },
-            [](const Launch&) { return "launch"; }, [](const Recover&) { return "recover"; }},
+            [](const Launch&) { return "launch"; }, [](const Unlaunch&) { return "unlaunch"; },
+            [](const Recover&) { return "recover"; }},
       action);
 }
 
@@ -109,9 +104,18 @@ std::string describe(const std::vector<Action>& actions) {
                  "\"");
       },
       [&](const Launch&) { told.add("record the launch"); },
+      [&](const Unlaunch&) { told.add("undo the launch"); },
       [&](const Recover& a) { told.add("recover operation " + a.operation); }};
   for (const Action& action : actions) std::visit(add, action);
   return join(told.all(), ", ");
+}
+
+std::string step_text(const Step& step) {
+  if (step.reuse.empty()) return describe(step.actions);
+  const bool brings_back = std::ranges::any_of(
+      step.actions, [](const Action& a) { return std::holds_alternative<Activate>(a); });
+  return describe(step.actions) + ", switching back to kept release " + step.reuse +
+         (brings_back ? "" : "; content stays");
 }
 
 const char* engine_text(Engine engine) { return engine == Engine::mariadb ? "mariadb" : "sqlite"; }
@@ -166,11 +170,40 @@ std::string gone_text(const ContentSpec& spec, const std::string& parts, std::ui
          std::to_string(highest + 1) + " to ask anew";
 }
 
+std::string unproven_text(const CommitId& commit, const std::string& below,
+                          const ObservedEnvironment& seen) {
+  const auto revoked = seen.revoked.find(commit);
+  if (revoked == seen.revoked.end())
+    return commit.brief() + " has not been proven in " + below + "; let " + below + " run it first";
+  return commit.brief() + " is not proven in " + below +
+         " any more: " + revocation_text(revoked->second) + "; it is once that passes there";
+}
+
+std::string revocation_text(const Revocation& revocation) {
+  return "its verification failed again at " + to_rfc3339(revocation.at) + ": " +
+         revocation.message;
+}
+
+std::string loss_text(const Verify& verify) {
+  const std::string lasts = verify.soak ? "soak for " + to_string(verify.soak->length)
+                                        : "retryFor " + to_string(verify.retry_for);
+  return "a failure after the switch would put the databases back as they were before update; what "
+         "visitors write while verification lasts (" +
+         lasts + ") would be lost";
+}
+
 std::string suspend_text(const Suspend& suspend) {
   std::string text = "suspended";
   if (!suspend.by.empty()) text += " by " + suspend.by;
   return text + ": " + suspend.reason +
          (suspend.until ? "; until " + to_rfc3339(*suspend.until) : "; remove suspend to go on");
+}
+
+std::string uncommitted_text(const std::string& site, const std::string& environment,
+                             const std::string& changes) {
+  const std::string where = site + "/" + environment;
+  return changes + "; `tidegate commit " + where + " -m …` keeps them, `tidegate discard " + where +
+         "` drops them";
 }
 
 std::string quarantine_text(const std::string& site, const std::string& environment,

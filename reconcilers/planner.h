@@ -1,6 +1,7 @@
 #pragma once
 // The inside of make_plan, for plan*.cc alone: plan.cc has the sequence, plan_code.cc and
-// plan_content.cc say what becomes of the code and of each part, plan_step.cc makes one step of it.
+// plan_content.cc say what becomes of the code and of each part, plan_policies.cc what keeps them
+// back, plan_step.cc makes one step of it.
 
 #include <map>
 #include <optional>
@@ -29,6 +30,12 @@ struct Outcome {
     return {Kind::wait, std::move(actions), {std::move(why)}, {}};
   }
   static Outcome hold(Hold held) { return {Kind::hold, {}, {}, std::move(held)}; }
+};
+
+/// Content that is not brought with a commit; none without a failure.
+struct LeftOut {
+  const Failure* failure = nullptr;
+  std::vector<Action> actions{};
 };
 
 /// Who needs an environment in this plan: one target, or any number of readers.
@@ -61,7 +68,9 @@ class Planner {
   void claim_what_runs();
   void recover_interrupted();
   bool authority_moved();
+  bool hands_over(const std::string& from, const std::string& to);
   void launch();
+  void record(const std::string& e, const Action& action, const std::string& because);
   void compare(const Environment& e);
   void plan_environment(const Environment& e);
   std::optional<std::string> changed_declaration(const ObservedEnvironment& s) const;
@@ -85,11 +94,22 @@ class Planner {
   bool quarantined(const Environment& e, const std::string& digest) const;
   bool code_quarantined(const Environment& e, const CommitId& commit) const;
 
+  // plan_policies.cc
+  void ask_policies(const Environment& e, Outcome& code, Content& content);
+  std::optional<Hold> ask(const Environment& e, const Outcome& outcome,
+                          const std::vector<Action>& step, std::vector<Verdict>& verdicts) const;
+  void ask_content(const Environment& e, const Outcome& code, Content& content,
+                   std::vector<Verdict>& verdicts) const;
+  Outcome held_by(const Environment& e, const Hold& held, const std::vector<Action>& step) const;
+  bool allowed(const std::string& e, const Action& action) const;
+  void warn_of_hotfix(const Environment& e);
+
   // plan_code.cc
   Outcome plan_code(const Environment& e, const CodeDifference& d) const;
   Outcome unknown_code(const Environment& e, const Resolved& want) const;
   std::optional<Outcome> not_proven(const Environment& e, const CommitId& want) const;
   std::optional<Hold> tracked(const Environment& e, const CommitId& commit) const;
+  void hold_uncommitted(const Environment& e, Outcome& code, Content& content);
 
   // plan_content.cc
   Outcome plan_part(const Environment& e, Part part, const Outcome& code) const;
@@ -107,9 +127,10 @@ class Planner {
 
   // plan_step.cc
   void combine(const Environment& e, Outcome code, Content content);
-  void leave_out_failed(const Environment& e, const CommitId& commit, Content& content);
+  LeftOut leave_out_failed(const Environment& e, const Outcome& code, Content& content) const;
   bool keeps_back(const Failure* failure) const;
   void tell(const Environment& e, const Failure& failure, std::vector<Action> actions);
+  void file(const Environment& e, Step& step) const;
   void finish(const Environment& e, Step step);
   void offer(const Environment& e, Step step);
   std::optional<Step> content_alone(const Environment& e, const Step& step) const;

@@ -2,7 +2,10 @@
 // One look at a site: observe, plan, ask the rules, start. Keeps no state: everything it knows it
 // has just observed.
 
+#include <functional>
+
 #include "reconcilers/driver.h"
+#include "reconcilers/limits.h"
 #include "reconcilers/plan.h"
 #include "reconcilers/status.h"
 
@@ -21,6 +24,8 @@ struct Look {
   std::string because;           ///< Of `again`.
 };
 
+using StepFilter = std::function<bool(const Step&)>;
+
 /// How soon to look again.
 struct Cadence {
   Duration busy = std::chrono::seconds(2);  ///< While an operation runs.
@@ -33,14 +38,21 @@ class Reconciler {
       : driver_(driver), clock_(clock), calendar_(calendar), cadence_(cadence) {}
 
   /// `retries`: environments whose quarantine a person lifted. `before`: the last status, for times
-  /// of transition. Changes the world only through Driver::start.
-  Look reconcile(const Site& site, const std::set<std::string>& retries, const SiteStatus* before);
+  /// of transition. Starts what `admission` lets in, and of that, when `only` is given, the steps
+  /// for which it is true; changes the world only through Driver::start.
+  Look reconcile(const Site& site, const std::set<std::string>& retries, const SiteStatus* before,
+                 Admission& admission, const StepFilter& only = {});
 
   /// The same without starting anything.
   Look look(const Site& site, const std::set<std::string>& retries, const SiteStatus* before);
 
  private:
-  void start(const Site& site, Look& look, Timestamp now);
+  void observe(const Site& site, const std::set<std::string>& retries, Look& look, Timestamp now);
+  void find_bug(const Site& site, Look& look, Timestamp now) const;
+  static std::vector<Step> admit(const Site& site, Admission& admission, const StepFilter& only,
+                                 Look& look, Timestamp now);
+  void tell(const Site& site, const SiteStatus* before, Look& look, Timestamp now) const;
+  void start(const Site& site, const std::vector<Step>& steps, Look& look, Timestamp now);
   static void refuse(Look& look, const Step& step, Error error);
   static void next_look(Look& look, Timestamp at, const char* because);
   void choose_next(Look& look, Timestamp now) const;

@@ -30,14 +30,29 @@ struct PushedClock : Clock {
   Timestamp now() const override { return time; }
 };
 
+/// Lets everything in but what it is told to keep out.
+struct Door : Admission {
+  std::vector<std::vector<Verdict>> admit(const Site&, const ObservedSite&,
+                                          const std::vector<Step>& steps, Timestamp) override {
+    std::vector<std::vector<Verdict>> out(steps.size());
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const auto hold = keeps_out.find(steps[i].environment);
+      if (hold != keeps_out.end()) out[i] = {{"calm", "few", hold->second, hold->second.message}};
+    }
+    return out;
+  }
+  std::map<std::string, Hold> keeps_out;
+};
+
 class ReconcilerTest : public SiteAtRest {
  protected:
   Look reconcile() {
     driver.shows = observed;
-    return reconciler.reconcile(site, retries, nullptr);
+    return reconciler.reconcile(site, retries, nullptr, door);
   }
   SmallDriver driver;
   PushedClock clock;
+  Door door;
   Reconciler reconciler{driver, clock, calendar, {2s, 5min}};
 };
 
@@ -59,6 +74,23 @@ TEST_F(ReconcilerTest, StartsWhatIsReadyAndLooksAgainSoon) {
   EXPECT_EQ(look.again, noon + 2s);
   EXPECT_EQ(look.because, "operation");
   EXPECT_EQ(look.status.next_look, noon + 2s);
+}
+
+TEST_F(ReconcilerTest, WhatALimitKeepsOutIsHeldAndTheRestStarts) {
+  want("dev").code = c2;
+  seen("test").drifted = true;
+  door.keeps_out["dev"] = {"dev", "LimitReached", "calm/few: at most 1", noon + 1min};
+  const Look look = reconcile();
+  EXPECT_EQ(driver.asked, std::vector<std::string>{"test"});
+  ASSERT_EQ(look.plan.held.size(), 1U);
+  EXPECT_EQ(look.plan.held[0].reason, "LimitReached");
+  EXPECT_EQ(look.plan.verdicts.at("dev").back().name(), "calm/few");
+  EXPECT_EQ(look.status.environments[0].ready().reason, "LimitReached");
+  EXPECT_EQ(look.again, noon + 2s) << "test runs";
+  driver.asked.clear();
+  seen("test").drifted = false;
+  EXPECT_EQ(reconcile().again, noon + 1min);
+  EXPECT_TRUE(driver.asked.empty());
 }
 
 TEST_F(ReconcilerTest, LookingStartsNothing) {

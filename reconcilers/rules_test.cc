@@ -25,7 +25,7 @@ class RulesTest : public SiteAtRest {
     return broken(step(e, std::move(actions)));
   }
   std::string held(const Step& s) const {
-    const auto hold = held_now(site, observed, s, now);
+    const auto hold = held_now(site, observed, s, calendar, now);
     return hold ? hold->environment + " " + hold->reason + ": " + hold->message : "";
   }
   static Sync sync(const std::string& from, std::uint64_t generation,
@@ -78,17 +78,17 @@ TEST_F(RulesTest, TheOperationThatAsksIsNotInItsOwnWay) {
 // Rule 2.
 TEST_F(RulesTest, CodeSkipsNoStage) {
   EXPECT_EQ(broken("test", {Promote{c2}}), "commit 2222222 skips dev");
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   EXPECT_EQ(broken("test", {Promote{c2}}), "");
   EXPECT_EQ(broken("live", {Promote{c2}}), "commit 2222222 skips test");
-  seen("live").proven.insert(c2);
+  seen("live").proven[c2];
   EXPECT_EQ(broken("live", {Promote{c2}}), "");
 }
 
 TEST_F(RulesTest, AStageThatIsNotThereHasProvenNothing) {
   observed.environments.erase("test");
   site.environments.erase("test");
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   EXPECT_EQ(broken("live", {Promote{c2}}), "commit 2222222 skips test");
 }
 
@@ -256,7 +256,7 @@ TEST_F(RulesTest, OnlyANewCommitRefreshesOnPromote) {
   seen("dev").failures = {{"digest", true, "", noon, 1}};
   EXPECT_EQ(broken(retried), "no refresh is due");
   seen("dev").failures.clear();
-  seen("dev").proven.insert(c2);
+  seen("dev").proven[c2];
   EXPECT_EQ(broken("dev", {Promote{c2}, due}), "no refresh is due");
   seen("dev").proven.erase(c2);
   now = noon + 1h - 1ms;
@@ -350,7 +350,8 @@ TEST_F(RulesTest, ContentComesFromNoEnvironmentWithoutADocument) {
 TEST_F(RulesTest, ASuspensionHoldsTheSwitch) {
   want("dev").suspend = Suspend{"INC-1", "", noon + 1h};
   EXPECT_EQ(held(step("dev", {Promote{c2}})), "dev Suspended: suspended meanwhile: INC-1");
-  EXPECT_EQ(held_now(site, observed, step("dev", {Promote{c2}}), now)->opens_at, noon + 1h);
+  EXPECT_EQ(held_now(site, observed, step("dev", {Promote{c2}}), calendar, now)->opens_at,
+            noon + 1h);
   now = noon + 1h;
   EXPECT_EQ(held(step("dev", {Promote{c2}})), "");
   want("dev").suspend->until.reset();

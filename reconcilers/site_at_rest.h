@@ -57,7 +57,7 @@ class SiteAtRest : public testing::Test {
     s.inputs = s.wanted_inputs = "inputs";
     s.content[Part::databases] = {"1", {{}, 0, {}, noon}, 0, {}, {{"main", "sqlite"}}};
     s.content[Part::files] = {"1", {{}, 0, {}, noon}, 0, {}, {{"uploads", "web/uploads"}}};
-    s.proven = {c1};
+    s.proven = {{c1, {}}};
     s.last_proven = c1;
     s.ran_on[c1] = {"1"};
     return s;
@@ -115,7 +115,7 @@ class SiteAtRest : public testing::Test {
     for (const Step& step : made.ready) {
       EXPECT_EQ(broken_rule(site, observed, step, calendar, now).value_or(""), "")
           << step.environment;
-      EXPECT_FALSE(held_now(site, observed, step, now)) << step.environment;
+      EXPECT_FALSE(held_now(site, observed, step, calendar, now)) << step.environment;
     }
     return text(made);
   }

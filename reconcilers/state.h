@@ -84,17 +84,31 @@ struct Declare {
 };
 /// Record in the environment that it is the authority of a launched site.
 struct Launch {
+  std::string took_over{};  ///< The environment that a Grant moves the authority from.
   bool operator==(const Launch&) const = default;
+};
+/// Record in the environment that it is that no more: a Grant said so.
+struct Unlaunch {
+  bool operator==(const Unlaunch&) const = default;
 };
 /// Finish or undo an operation that lost its process.
 struct Recover {
   std::string operation;
   bool operator==(const Recover&) const = default;
 };
-using Action = std::variant<Promote, Sync, Wipe, Activate, Declare, Launch, Recover>;
+using Action = std::variant<Promote, Sync, Wipe, Activate, Declare, Launch, Unlaunch, Recover>;
 
-/// The word of CONTRACT for an action: promote, sync, wipe, activate, create, launch, recover.
+/// The word of CONTRACT for an action: promote, sync, wipe, activate, create, launch, unlaunch,
+/// recover.
 const char* verb(const Action& action);
+
+/// What one rule of a policy, or a freeze, said when a step was decided on.
+struct PolicyWord {
+  std::string name;  ///< "gold-live/office-hours".
+  bool holds = false;
+  std::string said;
+  bool operator==(const PolicyWord&) const = default;
+};
 
 /// The actions one environment needs now, run as one operation with one switch.
 struct Step {
@@ -107,7 +121,9 @@ struct Step {
   bool update = true;  ///< commands.update may run: this code never ran healthily on this content.
   std::string digest;  ///< What a quarantine of this step is filed under.
   bool asked = false;  ///< `tidegate retry` lifted a quarantine for it.
-  std::string content_digest{};  ///< The same of its content alone; "" when it brings none.
+  std::string content_digest{};       ///< The same of its content alone; "" when it brings none.
+  std::vector<std::string> grants{};  ///< Ids of the Grants that name what it does.
+  std::vector<PolicyWord> policies{};  ///< Of all that looked, for the audit alone.
   bool operator==(const Step&) const = default;
 };
 
@@ -126,6 +142,16 @@ struct Operation {
   bool operator==(const Operation&) const = default;
 };
 
+/// What one check of a verification saw.
+struct Evidence {
+  std::string check;  ///< "GET https://acme.example/", "wp core is-installed".
+  bool passed = false;
+  int status = 0;    ///< HTTP status or exit code; 0: there was no answer.
+  std::string said;  ///< Why it failed, and the first lines of the answer: at most 1 KiB, masked.
+  Duration took{};
+  bool operator==(const Evidence&) const = default;
+};
+
 /// A step that failed here.
 struct Failure {
   std::string digest;        ///< Step::digest, or Step::content_digest.
@@ -133,7 +159,30 @@ struct Failure {
   std::string message;
   Timestamp ended_at{};
   int attempts = 1;
+  /// Visitors had been let in: it went back from what they saw.
+  bool after_switch = false;
+  std::vector<Evidence> evidence{};  ///< Of the verification that failed; at most 20.
+  std::string operation{};             ///< The last one that failed so.
+  std::vector<std::string> actions{};  ///< Its verbs.
   bool operator==(const Failure&) const = default;
+};
+
+/// A commit that ran in an environment and passed its verification there.
+struct Proof {
+  Timestamp at{};  ///< The first time: what soaks, soaks from here.
+  /// When the content was taken that it was proven on last, where that came from a stage above:
+  /// of its oldest part.
+  std::optional<Timestamp> content_taken_at;
+  std::uint64_t turn = 0;  ///< Rises with each proof: going back to a commit counts as a new one.
+  bool operator==(const Proof&) const = default;
+};
+
+/// A commit that was proven in an environment until its verification failed again there.
+struct Revocation {
+  Timestamp at{};
+  std::string message;  ///< What failed.
+  std::vector<Evidence> evidence{};
+  bool operator==(const Revocation&) const = default;
 };
 
 struct ObservedEnvironment {
@@ -142,19 +191,27 @@ struct ObservedEnvironment {
   std::optional<CommitId> commit;
   std::string inputs;  ///< Digest of the variables and secrets' contents the release was made with.
   std::string wanted_inputs;   ///< The same digest of what they are now.
-  bool healthy = true;         ///< The release passed its verification.
+  std::string manifest_revision;  ///< That its release was prepared by; "" when unknown.
+  bool healthy = true;            ///< The release passed its verification.
   bool drifted = false;        ///< The last scan found code changed by hand.
+  /// What people changed in a writable release, if a switch would lose it: neither in the commit
+  /// that is wanted nor given up. "2 files changed by hand: M web/index.php (+4 -1), …"
+  std::string uncommitted{};
   bool updated_since = false;  ///< `update` changed kept databases since the release before it.
   std::map<Part, ObservedPart> content;
-  std::set<CommitId> proven;
+  std::map<CommitId, Proof> proven;
+  std::map<CommitId, Revocation> revoked;  ///< None of them is proven.
   std::optional<CommitId> last_proven;               ///< What `code.from` follows.
   std::map<CommitId, std::set<std::string>> ran_on;  ///< Content ids each commit ran healthily on.
   std::vector<KeptRelease> kept;
   std::optional<Operation> operation;
   std::vector<Failure> failures;  ///< All in quarantine; of infrastructure the last of each kind.
   bool launched = false;          ///< Recorded: authority of a launched site.
-  std::string gone;               ///< Why recorded things are not there; "" when they are.
-  std::string missing_secret;     ///< A named secret that is not there; "" when all are.
+  std::string took_over;          ///< Recorded with it: Launch::took_over.
+  /// Ids of the Grants of steps that were done here, with the commit they brought, if any.
+  std::map<std::string, CommitId> grants_used;
+  std::string gone;            ///< Why recorded things are not there; "" when they are.
+  std::string missing_secret;  ///< A named secret that is not there; "" when all are.
   bool operator==(const ObservedEnvironment&) const = default;
 };
 
@@ -165,11 +222,16 @@ struct ObservedSite {
   /// commit).
   std::map<std::string, CommitId> refs;
   std::set<CommitId> missing_commits;  ///< Pinned, and known not to be in the repository.
+  std::set<CommitId> unread_commits;   ///< Pinned, and not here before it is read again.
+  std::set<std::string> unread_refs;   ///< Named, in full, and the same.
   std::string repository_problem;      ///< Why refs may be old; "" when they are fresh.
   bool repository_pending =
       false;  ///< Its first look is still under way: `repository_problem` is no news.
   std::map<CommitId, std::string>
       tracked_content;  ///< Commits with tracked files under a declared files path → the path.
+  /// Who vouches for commits that environments want, by the name of the list of allowed signers.
+  std::map<CommitId, std::map<std::string, SignatureFact>> signatures;
+  std::set<CommitId> contained;  ///< Known to be in the history of what the lowest stage runs.
   bool operator==(const ObservedSite&) const = default;
 };
 

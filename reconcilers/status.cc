@@ -76,6 +76,10 @@ std::vector<Condition> conditions_of(const EnvironmentStatus& e, const Plan& pla
     add("Reconciling", "True", "Waiting", waiting.because);
     return out;
   }
+  if (const Revocation* revoked = revocation_of(e.observed)) {
+    add("Ready", "False", "VerificationFailed", revocation_text(*revoked));
+    return out;
+  }
   add("Ready", "True", suspended ? "Suspended" : "Converged", "");
   return out;
 }
@@ -94,6 +98,7 @@ void site_conditions(SiteStatus& status, const Site& site, const ObservedSite& o
     status.conditions.push_back({"Ready", "False", reason, message, {}});
   };
   if (!site.invalid.empty()) add("Invalid", site.invalid);
+  if (!site.withheld.empty()) add("BlastRadius", site.withheld);
   if (!problem.empty()) add("ObserveFailed", problem);
   if (!observed.repository_problem.empty() && !observed.repository_pending)
     add(root_is_gone(observed) ? "RootGone" : "RepositoryUnreachable", observed.repository_problem);
@@ -106,6 +111,7 @@ SiteStatus make_status(const Site& site, const ObservedSite& observed, const Pla
   SiteStatus out;
   out.name = site.name;
   out.revision = site.revision;
+  out.author = site.author;
   out.launched = site.launched || observed_of(observed, site.authority()).launched;
   site_conditions(out, site, observed, problem);
   keep_transitions(out.conditions, before ? &before->conditions : nullptr, now);
@@ -116,7 +122,7 @@ SiteStatus make_status(const Site& site, const ObservedSite& observed, const Pla
     e.name = declared->name;
     e.stage = stage;
     const auto* pinned = std::get_if<CommitId>(&declared->code);
-    e.desired_commit = pinned ? *pinned : resolve(declared->code, site, observed).commit;
+    e.desired_commit = pinned ? *pinned : resolve(*declared, site, observed, now).commit;
     e.desired_content = declared->content;
     e.observed = observed_of(observed, e.name);
     for (const Hold& hold : plan.held)

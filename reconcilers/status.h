@@ -31,7 +31,7 @@ struct EnvironmentStatus {
 };
 
 struct SiteStatus {
-  std::string name, revision;
+  std::string name, revision, author;  ///< The last two: of the manifest commit.
   bool launched = true;
   std::vector<Condition> conditions;  ///< Of the site itself; empty when nothing is wrong with it.
   std::vector<EnvironmentStatus> environments;  ///< In the order of the stages.

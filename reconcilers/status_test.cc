@@ -96,6 +96,24 @@ TEST_F(StatusTest, AHoldStallsUnlessTimeOpensIt) {
   EXPECT_EQ(status().environments[1].holds.at(0).opens_at, noon + 1h);
 }
 
+TEST_F(StatusTest, TellsOnceThatAVerificationFailedAgainAndOnceThatItPasses) {
+  const SiteStatus before = status();
+  seen("live").healthy = false;
+  seen("live").proven.clear();
+  seen("live").revoked[c1] = {noon, "GET https://acme.example/ answered 500"};
+  const SiteStatus failing = status(&before);
+  const std::string message =
+      "its verification failed again at 2026-11-20T12:00:00Z: GET https://acme.example/ answered "
+      "500";
+  EXPECT_EQ(told(failing, "live"), "Ready False VerificationFailed: " + message + "\n");
+  EXPECT_EQ(events(&before, failing), "live VerificationFailed: " + message + "\n");
+  const SiteStatus still = status(&failing);
+  EXPECT_EQ(events(&failing, still), "");
+  seen("live") = at_rest();
+  seen("live").launched = true;
+  EXPECT_EQ(events(&still, status(&still)), "live Converged: \n");
+}
+
 TEST_F(StatusTest, WaitingIsReconciling) {
   want("dev").code = c2;
   want("test").code = c2;
@@ -162,7 +180,7 @@ TEST_F(StatusTest, ASiteThatCannotBeReadKeepsItsEnvironmentsAndSaysWhy) {
 
 TEST_F(StatusTest, WarningsGoToTheirEnvironment) {
   seen("live").commit = c2;
-  seen("live").proven = {c1, c2};
+  seen("live").proven = {{c1, {}}, {c2, {}}};
   seen("live").updated_since = true;
   const SiteStatus s = status();
   EXPECT_TRUE(s.environments[0].warnings.empty());

@@ -6,6 +6,7 @@
 #include "schemas/command_line.h"
 #include "schemas/cron.h"
 #include "schemas/text.h"
+#include "schemas/time.h"
 
 namespace tidegate {
 namespace {
@@ -49,6 +50,20 @@ std::string wrong_environment_name(const std::string& text) {
     if (text == reserved)
       return quote(text) + " is a content source's word: choose another name for the environment";
   return wrong_name(text);
+}
+
+std::string wrong_name_pattern(const std::string& text) {
+  const bool fits = !text.empty() && text.size() <= 63 &&
+                    made_of(text, [](char c) { return is_name_char(c) || c == '*' || c == '?'; });
+  return fits ? ""
+              : quote(text) +
+                    " is not a pattern of names: at most 63 lower-case letters, digits, '-', '*' "
+                    "for any text and '?' for one character";
+}
+
+std::string wrong_time(const std::string& text) {
+  return parse_rfc3339(text) ? ""
+                             : quote(text) + " is not a time: write one like 2026-12-01T00:00:00Z";
 }
 
 std::string wrong_commit(const std::string& text) {
@@ -132,6 +147,12 @@ std::string wrong_http_path(const std::string& text) {
   if (text.size() > 2048) return quote(text) + " is longer than 2048 bytes";
   const bool plain = made_of(text, [](char c) { return c > 0x20 && c < 0x7F && c != '#'; });
   return plain ? "" : quote(text) + " has characters an address cannot have: write them as %XX";
+}
+
+std::string wrong_http_header(const std::string& text) {
+  const bool good = !text.empty() && text.size() <= 64 &&
+                    made_of(text, [](char c) { return is_letter(c) || is_digit(c) || c == '-'; });
+  return good ? "" : quote(text) + " is not a header's name: write one like \"Cache-Control\"";
 }
 
 std::string wrong_line(const std::string& text) {

@@ -12,6 +12,12 @@ namespace tidegate {
 std::string wrong_name(const std::string& text);
 /// A name, and none that content sources use: keep, empty, archive, backup, adopted.
 std::string wrong_environment_name(const std::string& text);
+/// A glob of names: what names are made of, `*` for any text and `?` for one character.
+std::string wrong_name_pattern(const std::string& text);
+/// A JSON pointer (RFC 6901) to a field that an effective Environment document may have.
+std::string wrong_field_pointer(const std::string& text);
+/// A point in time that parse_rfc3339 reads.
+std::string wrong_time(const std::string& text);
 /// 40 lower-case hex digits.
 std::string wrong_commit(const std::string& text);
 /// A branch or tag by git's own rules for ref names.
@@ -29,6 +35,8 @@ std::string wrong_docroot(const std::string& text);
 std::string wrong_absolute_path(const std::string& text);
 /// The path of an HTTP check: begins with "/", printable ASCII without spaces and "#".
 std::string wrong_http_path(const std::string& text);
+/// The name of an HTTP header: letters, digits and hyphens, at most 64.
+std::string wrong_http_header(const std::string& text);
 /// A line of text for people: not empty, no control characters, at most 1024 bytes.
 std::string wrong_line(const std::string& text);
 /// A variable's or secret variable's name, none that CONTRACT gives a meaning.

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "schemas/yaml.h"
+#include "schemas/document_text.h"
 
 namespace tidegate {
 namespace {
@@ -99,28 +99,6 @@ std::string spelled(const Value& value, char quote) {
 const Node* child(const Node& map, const std::string& key) {
   const NodeEntry* entry = map.find(key);
   return entry ? &entry->value : nullptr;
-}
-
-std::string scalar_at(const Node& node, const std::vector<std::string>& path) {
-  const Node* at = &node;
-  for (const auto& key : path) {
-    at = child(*at, key);
-    if (!at) return "";
-  }
-  return at->text;
-}
-
-std::optional<std::size_t> find_document(const YamlText& yaml, const std::string& site,
-                                         const std::string& environment) {
-  for (std::size_t i = 0; i < yaml.documents.size(); ++i) {
-    const Node& document = yaml.documents[i];
-    if (scalar_at(document, {"kind"}) == "Environment" &&
-        scalar_at(document, {"metadata", "name"}) == environment &&
-        scalar_at(document, {"metadata", "site"}) == site) {
-      return i;
-    }
-  }
-  return std::nullopt;
 }
 
 /// The line a value ends on, as far as the reader marked it: lines of a scalar that goes over
@@ -220,19 +198,6 @@ std::string spliced(std::string text, std::vector<Splice> splices) {
   return text;
 }
 
-/// Whether two values say the same, however they are written.
-bool same(const Node& left, const Node& right) {
-  if (left.kind != right.kind || left.text != right.text || type_of(left) != type_of(right) ||
-      left.entries.size() != right.entries.size() || left.items.size() != right.items.size()) {
-    return false;
-  }
-  for (const NodeEntry& entry : left.entries) {
-    const Node* other = child(right, entry.key);
-    if (!other || !same(entry.value, *other)) return false;
-  }
-  return std::ranges::equal(left.items, right.items, same);
-}
-
 /// The mapping below `key`, made when it is missing.
 Node& made(Node& map, const std::string& key) {
   map.kind = Node::Kind::map;
@@ -248,7 +213,7 @@ class Editor {
   static Result<Editor> open(const std::string& text, const std::string& site,
                              const std::string& environment) {
     Editor out(text, site + "/" + environment);
-    const auto found = find_document(out.yaml_, site, environment);
+    const auto found = find_environment(out.yaml_, site, environment);
     if (!found || !out.yaml_.document_problems[*found].empty()) {
       return Error{ErrorKind::invalid, "the document of " + out.where_ + " cannot be read"};
     }
@@ -351,7 +316,7 @@ class Editor {
                 after.documents.size() == yaml_.documents.size() &&
                 after.document_problems[index_].empty();
     for (std::size_t i = 0; good && i < after.documents.size(); ++i) {
-      good = same(i == index_ ? expected : yaml_.documents[i], after.documents[i]);
+      good = says_the_same(i == index_ ? expected : yaml_.documents[i], after.documents[i]);
     }
     if (!good) return refuse();
     return out;
@@ -366,7 +331,7 @@ class Editor {
 
 bool holds_environment(const std::string& text, const std::string& site,
                        const std::string& environment) {
-  return find_document(read_yaml(text), site, environment).has_value();
+  return find_environment(read_yaml(text), site, environment).has_value();
 }
 
 Result<std::string> with_commit(const std::string& text, const std::string& site,

@@ -4,6 +4,7 @@
 
 #include "schemas/checks.h"
 #include "schemas/digest.h"
+#include "schemas/policy.h"
 #include "schemas/presets.h"
 #include "schemas/text.h"
 
@@ -37,6 +38,7 @@ SiteFields merged(SiteFields under, const SiteFields& over) {
 EnvironmentFields merged(EnvironmentFields under, const EnvironmentFields& over) {
   replace(under.driver, over.driver);
   replace(under.code, over.code);
+  replace(under.writable, over.writable);
   replace(under.source, over.source);
   replace(under.generation, over.generation);
   replace(under.include, over.include);
@@ -48,10 +50,16 @@ EnvironmentFields merged(EnvironmentFields under, const EnvironmentFields& over)
   replace(under.maintenance_always, over.maintenance_always);
   replace(under.note, over.note);
   replace(under.timeout, over.timeout);
+  if (over.http) under.certificate = over.certificate;
   replace(under.http, over.http);
   replace(under.verify_commands, over.verify_commands);
+  replace(under.compare, over.compare);
+  replace(under.soak, over.soak);
+  replace(under.again, over.again);
   replace(under.retry_for, over.retry_for);
   replace(under.rollback, over.rollback);
+  replace(under.restore_content, over.restore_content);
+  replace(under.revert_manifest, over.revert_manifest);
   replace(under.suspend, over.suspend);
   // A name is a variable or a secret, whichever was said last.
   for (const auto& [name, value] : over.variables) under.secrets.erase(name);
@@ -72,8 +80,9 @@ Commands commands_of(const std::map<std::string, std::vector<std::string>>& by_n
     const auto found = by_name.find(name);
     return found == by_name.end() ? std::vector<std::string>{} : found->second;
   };
-  return {get("build"),      get("afterCopy"), get("updatePending"), get("update"),
-          get("clearCache"), get("install"),   get("maintenanceOn"), get("maintenanceOff")};
+  return {get("build"),        get("afterCopy"),     get("updatePending"),
+          get("update"),       get("clearCache"),    get("install"),
+          get("configStatus"), get("maintenanceOn"), get("maintenanceOff")};
 }
 
 // Merges one site. Members below `input_` are what has been merged so far.
@@ -101,7 +110,7 @@ class Merger {
   void fill_site() {
     site_.name = input_.site->key.name;
     site_.labels = input_.site->site->labels;
-    if (fields_.repository) site_.repository = *fields_.repository;
+    if (fields_.repository) site_.repository = fields_.repository->value;
     if (!fields_.repository)
       missing(*input_.site, "repository", "write it here or in the site's class");
     if (fields_.stages) site_.stages = values_of(*fields_.stages);
@@ -174,6 +183,7 @@ class Merger {
     fill_code(document, fields, stage, environment);
     fill_content(document, fields, environment);
     fill_deploy(fields, environment);
+    fill_on_failure(fields, stage, environment);
     fill_verify(document, fields, environment);
     environment.variables = std::move(fields.variables);
     environment.secrets = std::move(fields.secrets);
@@ -227,6 +237,11 @@ class Merger {
                  Environment& environment) {
     if (!fields.code) return missing(document, "code", "write commit, tag, branch or from");
     environment.code = std::move(fields.code->value);
+    environment.writable = fields.writable && fields.writable->value;
+    if (environment.writable && stage != 0 && fields_.stages)
+      tell(environment_problem(document, fields.writable->mark, "code.writable",
+                               "is for the lowest stage alone, " + quote(site_.stages.front()) +
+                                   ": code goes up from there; remove it here"));
     const auto* from = std::get_if<ProvenIn>(&environment.code);
     if (from == nullptr || site_.stage_of(from->environment) < stage) return;
     const auto below = stage_names(stage);
@@ -279,6 +294,17 @@ class Merger {
     environment.rollback = fields.rollback.value_or(true);
   }
 
+  /// What visitors of the last stage wrote is nothing that a class gives up for everybody.
+  void fill_on_failure(const EnvironmentFields& fields, std::size_t stage,
+                       Environment& environment) const {
+    const bool last = stage + 1 == site_.stages.size();
+    const auto& restore = fields.restore_content;
+    environment.restore_content = restore && restore->value && !(last && restore->mark.of_class);
+    environment.revert_manifest = fields.revert_manifest.value_or(RevertManifest{});
+    std::string& branch = environment.revert_manifest.branch;
+    branch = filled_in(branch, site_.name, environment.name);
+  }
+
   void fill_verify(const Document& document, EnvironmentFields& fields, Environment& environment) {
     Verify& verify = environment.verify;
     verify.commands = fields.verify_commands.value_or(std::vector<std::string>{});
@@ -291,6 +317,39 @@ class Merger {
                                "has no address to look at: write url or previewUrl"));
     else if (!fields.http && !environment.url.empty())
       verify.http = {HttpCheck{}};
+    check_certificate(document, fields, environment);
+    fill_longer_looks(document, fields, environment);
+  }
+
+  void check_certificate(const Document& document, const EnvironmentFields& fields,
+                         const Environment& environment) {
+    const std::string& url = environment.url.empty() ? environment.preview_url : environment.url;
+    if (!fields.certificate || url.empty() || url.starts_with("https://")) return;
+    const std::string place =
+        "verify.http[" + std::to_string(fields.certificate->value) + "].certificate";
+    tell(environment_problem(document, fields.certificate->mark, place,
+                             quote(url) + " has none: write an address with https://, or remove "
+                                          "it"));
+  }
+
+  /// What looks where visitors do, and for longer than once.
+  void fill_longer_looks(const Document& document, EnvironmentFields& fields,
+                         Environment& environment) {
+    Verify& verify = environment.verify;
+    verify.again = fields.again;
+    const auto refuse = [&](const Mark& mark, const char* field, const char* why) {
+      if (!mark.of_class) tell(environment_problem(document, mark, field, why));
+    };
+    const char* unreachable = "has no address to look at: write url";
+    if (fields.compare && !environment.url.empty())
+      verify.compare = std::move(fields.compare->value);
+    else if (fields.compare)
+      refuse(fields.compare->mark, "verify.compare", unreachable);
+    if (!fields.soak) return;
+    if (environment.url.empty()) return refuse(fields.soak->mark, "verify.soak", unreachable);
+    if (verify.http.empty())
+      return refuse(fields.soak->mark, "verify.soak", "repeats no check: write verify.http");
+    verify.soak = fields.soak->value;
   }
 
   void check_stages() {
@@ -338,7 +397,7 @@ class Merger {
 
 Effective make_effective(const SiteInput& input) { return Merger(input).merge(); }
 
-bool same_value(const Site& left, const Site& right) {
+bool same_documents(const Site& left, const Site& right) {
   const auto same = [](const auto& one, const auto& other) {
     return one.first == other.first && one.second.digest == other.second.digest &&
            one.second.suspend == other.second.suspend;
@@ -346,6 +405,14 @@ bool same_value(const Site& left, const Site& right) {
   return left.digest == right.digest && left.environments.size() == right.environments.size() &&
          std::equal(left.environments.begin(), left.environments.end(), right.environments.begin(),
                     same);
+}
+
+bool same_value(const Site& left, const Site& right) {
+  const Governance none;
+  const Governance& one = left.governance ? *left.governance : none;
+  const Governance& other = right.governance ? *right.governance : none;
+  return same_documents(left, right) && one == other &&
+         left.manifest_commits == right.manifest_commits;
 }
 
 }  // namespace tidegate

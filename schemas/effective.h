@@ -35,6 +35,8 @@ struct Effective {
 Effective make_effective(const SiteInput& input);
 
 /// Whether both say the same about what should be; `invalid`, revision and author do not count.
+bool same_documents(const Site& left, const Site& right);
+/// The same, and the platform team says the same about both.
 bool same_value(const Site& left, const Site& right);
 
 /// What digests are made of: the effective value as YAML, all defaults written out. `with_suspend`:

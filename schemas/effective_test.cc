@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "schemas/fleet.h"
+#include "schemas/test_document.h"
 
 namespace tidegate {
 namespace {
@@ -13,11 +14,6 @@ const char driver_text[] =
     "---\napiVersion: tidegate/v1\nkind: Driver\nmetadata: {name: hosts}\n"
     "spec: {host: {root: /srv/sites, mariadb: {socket: /s, user: u, password: {secret: db}}}}\n";
 
-std::string document(const std::string& kind, const std::string& metadata,
-                     const std::string& spec) {
-  return "---\napiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {" + metadata + "}\nspec: {" +
-         spec + "}\n";
-}
 std::string site(const std::string& spec) { return document("Site", "name: acme", spec); }
 std::string environment(const std::string& name, const std::string& spec) {
   return document("Environment", "name: " + name + ", site: acme", spec);
@@ -36,6 +32,24 @@ Site effective(const std::string& text) {
     if (!problem.warning) ADD_FAILURE() << to_string(problem);
   const auto found = fleet.find("acme");
   return found ? *found : Site{};
+}
+
+TEST(EffectiveTest, CodeIsWritableWhereItIsSaidWithTheCodeItself) {
+  const std::string of_class = document("SiteClass", "name: by-hand",
+                                        "environments: {code: {branch: main, writable: true}}");
+  const Site acme = effective(driver_text + of_class + site("class: by-hand, " + base) +
+                              environment("dev", "") + environment("live", "code: {from: dev}"));
+  EXPECT_TRUE(acme.find("dev")->writable);
+  EXPECT_FALSE(acme.find("live")->writable);
+  EXPECT_NE(effective_yaml(acme).find("  code: {branch: main, writable: true}\n"),
+            std::string::npos);
+}
+
+TEST(EffectiveTest, RefusesWritableCodeAboveTheLowestStageWhereItIsSaid) {
+  EXPECT_EQ(wrong_with(driver_text + site(base) + environment("dev", "code: {branch: main}") +
+                       environment("live", "code: {branch: live, writable: true}")),
+            (Texts{"f.yaml:20:39: spec.code.writable: is for the lowest stage alone, \"dev\": code "
+                   "goes up from there; remove it here"}));
 }
 
 TEST(EffectiveTest, FillsDefaults) {
@@ -207,13 +221,36 @@ TEST(EffectiveTest, YamlReadsBackAsTheSameSite) {
                   "variables: {A: \"1\", B: \"no\", C: 'a\"\\b: #', D: \"\"}, secrets: {S: s}") +
       environment("live",
                   "code: {from: test}, content: {source: empty, generation: 3}, onFailure: "
-                  "{rollback: false}, previewUrl: \"http://p\", verify: {http: [{status: "
+                  "{rollback: false, restoreContent: whenUpdated, revertManifest: {branch: back}}, "
+                  "previewUrl: \"http://p\", verify: {http: [{status: "
                   "204}], retryFor: 0s}, deploy: {maintenance: always, note: n}");
   const Site once = effective(text);
   ASSERT_EQ(once.environments.size(), 3U);
   const Site twice = effective(driver_text + std::string("---\n") + effective_yaml(once));
   EXPECT_EQ(effective_yaml(twice), effective_yaml(once));
   EXPECT_TRUE(same_value(once, twice));
+}
+
+TEST(EffectiveTest, AClassGivesAwayNoContentOfTheLastStage) {
+  const std::string class_text =
+      document("SiteClass", "name: shops",
+               "environments: {code: {branch: main}, onFailure: {restoreContent: whenUpdated, "
+               "revertManifest: {branch: \"back/{site}-{environment}\"}}}");
+  const auto make = [&](const std::string& more, const std::string& live) {
+    return effective(driver_text + class_text + site(base + ", class: shops" + more) +
+                     environment("dev", "url: \"https://d\"") +
+                     environment("live", "url: \"https://l\"" + live));
+  };
+  const Site acme = make("", "");
+  EXPECT_TRUE(acme.find("dev")->restore_content);
+  EXPECT_FALSE(acme.find("live")->restore_content);
+  EXPECT_EQ(acme.find("live")->revert_manifest, (RevertManifest{true, "back/acme-live"}));
+  EXPECT_FALSE(make(", launched: false", "").find("live")->restore_content);
+  const Site asked = make("", ", onFailure: {restoreContent: whenUpdated}");
+  EXPECT_TRUE(asked.find("live")->restore_content);
+  EXPECT_NE(asked.find("live")->digest, acme.find("live")->digest);
+  EXPECT_FALSE(
+      make("", ", onFailure: {revertManifest: false}").find("live")->revert_manifest.wanted);
 }
 
 TEST(EffectiveTest, DigestsChangeWithValuesAlone) {

@@ -79,6 +79,7 @@ void write_commands(Writer& out, const Commands& commands) {
     out.list("afterCopy", commands.after_copy);
     out.list("updatePending", commands.update_pending);
     out.list("update", commands.update);
+    if (!commands.config_status.empty()) out.list("configStatus", commands.config_status);
     out.list("clearCache", commands.clear_cache);
     out.list("install", commands.install);
     out.list("maintenanceOn", commands.maintenance_on);
@@ -100,7 +101,7 @@ void write_site_content(Writer& out, const Site& site) {
   });
 }
 
-void write_code(Writer& out, const CodeTarget& code) {
+void write_code(Writer& out, const Environment& environment) {
   struct Spelling {
     std::string operator()(const CommitId& commit) const { return "commit: \"" + commit.hex + '"'; }
     std::string operator()(const TagName& tag) const { return "tag: " + scalar(tag.text); }
@@ -111,7 +112,8 @@ void write_code(Writer& out, const CodeTarget& code) {
       return "from: " + scalar(from.environment);
     }
   };
-  out.bare("code", "{" + std::visit(Spelling{}, code) + "}");
+  out.bare("code", "{" + std::visit(Spelling{}, environment.code) +
+                       (environment.writable ? ", writable: true}" : "}"));
 }
 
 void write_refresh(Writer& out, const Refresh& refresh) {
@@ -148,6 +150,18 @@ void write_deploy(Writer& out, const Deploy& deploy) {
   });
 }
 
+std::string further_wishes(const HttpCheck& check) {
+  std::string headers;
+  for (const auto& [name, value] : check.header)
+    headers += (headers.empty() ? "" : ", ") + scalar(name) + ": " + scalar(value);
+  std::string item;
+  if (!headers.empty()) item += ", header: {" + headers + "}";
+  if (check.within) item += ", within: " + to_string(*check.within);
+  if (check.certificate_valid_for)
+    item += ", certificate: {validFor: " + to_string(*check.certificate_valid_for) + "}";
+  return item;
+}
+
 void write_verify(Writer& out, const Environment& environment) {
   out.map("verify", [&] {
     // Without an address there is nothing to check, and nothing that could be written here.
@@ -158,9 +172,18 @@ void write_verify(Writer& out, const Environment& environment) {
       std::string item = "  - {path: " + scalar(check.path);
       if (check.status) item += ", status: " + std::to_string(*check.status);
       if (!check.contains.empty()) item += ", contains: " + scalar(check.contains);
-      out.line(item + "}");
+      out.line(item + further_wishes(check) + "}");
     }
     out.list("commands", environment.verify.commands);
+    if (!environment.verify.compare.paths.empty())
+      out.map("compare", [&] {
+        out.list("paths", environment.verify.compare.paths);
+        out.bare("titles", environment.verify.compare.titles ? "same" : "ignore");
+      });
+    if (const auto& soak = environment.verify.soak)
+      out.bare("soak",
+               "{for: " + to_string(soak->length) + ", every: " + to_string(soak->every) + "}");
+    if (environment.verify.again) out.bare("again", to_string(*environment.verify.again));
     out.bare("retryFor", to_string(environment.verify.retry_for));
   });
 }
@@ -217,13 +240,21 @@ std::string canonical_environment(const std::string& site, const Environment& en
   });
   out.map("spec", [&] {
     if (environment.driver) out.text("driver", environment.driver->name);
-    write_code(out, environment.code);
+    write_code(out, environment);
     write_content(out, environment.content);
     if (!environment.url.empty()) out.text("url", environment.url);
     if (!environment.preview_url.empty()) out.text("previewUrl", environment.preview_url);
     write_deploy(out, environment.deploy);
     write_verify(out, environment);
-    out.map("onFailure", [&] { out.flag("rollback", environment.rollback); });
+    out.map("onFailure", [&] {
+      out.flag("rollback", environment.rollback);
+      out.bare("restoreContent", environment.restore_content ? "whenUpdated" : "never");
+      const RevertManifest& revert = environment.revert_manifest;
+      if (revert.branch.empty())
+        out.flag("revertManifest", revert.wanted);
+      else
+        out.bare("revertManifest", "{branch: " + scalar(revert.branch) + "}");
+    });
     if (!environment.variables.empty())
       out.map("variables", [&] {
         for (const auto& [name, value] : environment.variables) {

@@ -8,16 +8,24 @@ namespace {
 
 using std::chrono::days;
 using std::chrono::hours;
+using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-// JSON readers lose whole numbers above this.
-constexpr std::int64_t generation_max = 9'007'199'254'740'991;
-constexpr Duration length_max = days(3650);
-constexpr std::size_t checks_max = 100;
+constexpr std::size_t checks_max = 100, compared_max = 20;
 
-std::optional<CodeTarget> read_code(const Value& value) {
-  const Fields fields(value, {"commit", "tag", "branch", "from"}, {"writable"});
+/// Wherever code is said, this is said too: a class's does not go with another's branch.
+Marked<bool> read_writable(const Fields& code, const Origin& origin) {
+  const auto writable = code.find("writable");
+  if (!writable) return {false, mark_of(code.value(), origin)};
+  if (!code.find("branch"))
+    writable->wrong("goes with a branch only: what is changed by hand is committed there");
+  return {writable->boolean().value_or(false), mark_of(*writable, origin)};
+}
+
+std::optional<CodeTarget> read_code(const Value& value, const Origin& origin,
+                                    EnvironmentFields& environment) {
+  const Fields fields(value, {"commit", "tag", "branch", "from", "writable"});
   if (value.node().kind != Node::Kind::map) return std::nullopt;
   if (fields.count({"commit", "tag", "branch", "from"}) != 1)
     value.wrong("needs exactly one of commit, tag, branch or from");
@@ -28,19 +36,9 @@ std::optional<CodeTarget> read_code(const Value& value) {
     if (auto text = branch->text(wrong_ref)) target = BranchName{std::move(*text)};
   if (const auto from = fields.find("from"))
     if (auto text = from->text(wrong_environment_name)) target = ProvenIn{std::move(*text)};
-  const auto commit = fields.find("commit");
-  if (!commit) return target;
-  const Node& node = commit->node();
-  const bool number = node.kind == Node::Kind::scalar && node.plain &&
-                      type_of(node) != ScalarType::text && type_of(node) != ScalarType::null;
-  // Digits alone, or digits around one "e", are a commit as well as a number.
-  const std::string wrong = number ? wrong_commit(node.text) : "";
-  if (!wrong.empty())
-    commit->wrong(wrong);
-  else if (number)
-    target = CommitId{node.text};
-  else if (auto text = commit->text(wrong_commit))
-    target = CommitId{std::move(*text)};
+  if (const auto commit = fields.find("commit"))
+    if (auto id = read_commit(*commit)) target = std::move(*id);
+  environment.writable = read_writable(fields, origin);
   return target;
 }
 
@@ -99,13 +97,7 @@ std::optional<Refresh> read_refresh(const Value& value, const Origin& origin) {
   if (every) refresh.every = every->duration(minutes(1), length_max);
   if (schedule) refresh.schedule = schedule->text(wrong_schedule).value_or("");
   if (const auto zone = fields.find("timeZone")) {
-    const auto name = zone->text(wrong_time_zone);
-    if (name && origin.knows_zone && !origin.knows_zone(*name)) {
-      zone->wrong(quote(*name) +
-                  " is no time zone that this machine knows: write one like \"Europe/Berlin\", or "
-                  "install tzdata");
-    }
-    refresh.time_zone = name.value_or(refresh.time_zone);
+    refresh.time_zone = read_time_zone(*zone, origin.knows_zone).value_or(refresh.time_zone);
     if (!schedule) zone->wrong("goes with a schedule only: remove it");
   }
   if (!refresh.on_promote && !every && !schedule)
@@ -144,8 +136,30 @@ void read_deploy(const Value& value, EnvironmentFields& environment) {
     environment.timeout = timeout->duration(seconds(1), hours(24));
 }
 
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  return text;
+}
+
+std::map<std::string, std::string> read_header(const Value& value) {
+  std::map<std::string, std::string> header;
+  for (const auto& [name, entry] : value.entries(wrong_http_header)) {
+    auto text = entry.text(wrong_line);
+    if (!text) continue;
+    if (!header.emplace(lower(name), std::move(*text)).second)
+      entry.wrong(quote(name) + " is written twice: letter case makes no other header");
+  }
+  return header;
+}
+
+Mark mark_of_entry(const Value& map, const char* name, const Origin& origin) {
+  const NodeEntry* entry = map.node().find(name);
+  return mark_of(entry ? map.below(entry->value, "") : map, origin);
+}
+
 HttpCheck read_http_check(const Value& value) {
-  const Fields fields(value, {"path", "status", "contains"});
+  const Fields fields(value, {"path", "status", "contains", "header", "within", "certificate"});
   HttpCheck check;
   if (const auto path = fields.find("path"))
     check.path = path->text(wrong_http_path).value_or(check.path);
@@ -153,24 +167,89 @@ HttpCheck read_http_check(const Value& value) {
     if (const auto number = status->integer(100, 599)) check.status = static_cast<int>(*number);
   if (const auto contains = fields.find("contains"))
     check.contains = contains->text(wrong_line).value_or("");
+  if (const auto header = fields.find("header")) check.header = read_header(*header);
+  if (const auto within = fields.find("within"))
+    check.within = within->duration(milliseconds(1), seconds(30));
+  if (const auto certificate = fields.find("certificate")) {
+    const Fields facts(*certificate, {"validFor"});
+    if (const auto length = facts.need("validFor", "write a duration such as 14d"))
+      check.certificate_valid_for = length->duration(Duration{}, length_max);
+  }
   return check;
 }
 
+std::optional<Comparison> read_compare(const Value& value) {
+  const Fields fields(value, {"paths", "titles"});
+  Comparison compare;
+  if (const auto paths = fields.need("paths", "list the pages to compare, such as /")) {
+    compare.paths = paths->texts(wrong_http_path, compared_max).value_or(compare.paths);
+    if (paths->node().kind == Node::Kind::list && paths->node().items.empty())
+      paths->wrong("is empty: list the pages to compare, such as /");
+  }
+  if (const auto titles = fields.find("titles"))
+    if (const auto word = titles->one_of({"same", "ignore"})) compare.titles = *word == "same";
+  return compare;
+}
+
+std::optional<Soak> read_soak(const Value& value) {
+  const Fields fields(value, {"for", "every"});
+  Soak soak;
+  if (const auto length = fields.need("for", "write a duration such as 2m"))
+    soak.length = length->duration(seconds(1), hours(1)).value_or(soak.length);
+  if (const auto every = fields.find("every"))
+    soak.every = every->duration(seconds(1), minutes(10)).value_or(soak.every);
+  return soak;
+}
+
 void read_verify(const Value& value, const Origin& origin, EnvironmentFields& environment) {
-  const Fields fields(value, {"http", "commands", "retryFor"});
+  const Fields fields(value, {"http", "commands", "compare", "soak", "again", "retryFor"});
   if (const auto http = fields.find("http")) {
     std::vector<HttpCheck> checks;
     const auto items = http->items();
     if (items && items->size() > checks_max)
       http->wrong("has more than " + std::to_string(checks_max) + " items: remove some");
-    for (const Value& item : items ? *items : std::vector<Value>{})
+    for (const Value& item : items ? *items : std::vector<Value>{}) {
       checks.push_back(read_http_check(item));
+      if (checks.back().certificate_valid_for && !environment.certificate)
+        environment.certificate = {checks.size() - 1, mark_of_entry(item, "certificate", origin)};
+    }
     environment.http = {std::move(checks), mark_of(*http, origin)};
   }
   if (const auto commands = fields.find("commands"))
     environment.verify_commands = commands->texts(wrong_command, checks_max);
+  if (const auto compare = fields.find("compare"))
+    if (auto read = read_compare(*compare))
+      environment.compare = {std::move(*read), mark_of(*compare, origin)};
+  if (const auto soak = fields.find("soak"))
+    if (auto read = read_soak(*soak)) environment.soak = {*read, mark_of(*soak, origin)};
+  if (const auto again = fields.find("again"))
+    environment.again = again->duration(minutes(1), length_max);
   if (const auto retry = fields.find("retryFor"))
     environment.retry_for = retry->duration(Duration{}, minutes(10));
+}
+
+std::optional<RevertManifest> read_revert(const Value& value) {
+  if (value.node().kind != Node::Kind::map) {
+    const auto wanted = value.boolean();
+    if (!wanted) return std::nullopt;
+    return RevertManifest{*wanted, ""};
+  }
+  const Fields fields(value, {"branch"});
+  const auto branch = fields.need("branch", "write a branch, or revertManifest: true");
+  if (!branch) return std::nullopt;
+  auto text = branch->text(wrong_ref);
+  if (!text) return std::nullopt;
+  return RevertManifest{true, std::move(*text)};
+}
+
+void read_on_failure(const Value& value, const Origin& origin, EnvironmentFields& environment) {
+  const Fields fields(value, {"rollback", "restoreContent", "revertManifest"});
+  if (const auto rollback = fields.find("rollback")) environment.rollback = rollback->boolean();
+  if (const auto restore = fields.find("restoreContent"))
+    if (const auto word = restore->one_of({"never", "whenUpdated"}))
+      environment.restore_content = {*word == "whenUpdated", mark_of(*restore, origin)};
+  if (const auto revert = fields.find("revertManifest"))
+    environment.revert_manifest = read_revert(*revert);
 }
 
 std::map<std::string, std::string> read_variables(const Value& value) {
@@ -186,14 +265,7 @@ std::optional<Suspend> read_suspend(const Value& value) {
   if (const auto reason = fields.need("reason", "write why, for those who wait"))
     suspend.reason = reason->text(wrong_line).value_or("");
   if (const auto by = fields.find("by")) suspend.by = by->text(wrong_line).value_or("");
-  if (const auto until = fields.find("until")) {
-    const auto text = until->text([](const std::string& time) {
-      return parse_rfc3339(time)
-                 ? ""
-                 : quote(time) + " is not a time: write one like 2026-12-01T00:00:00Z";
-    });
-    if (text) suspend.until = parse_rfc3339(*text);
-  }
+  if (const auto until = fields.find("until")) suspend.until = read_time(*until);
   return suspend;
 }
 
@@ -216,7 +288,7 @@ EnvironmentFields read_environment(const Value& spec, const Origin& origin) {
     if (auto name = driver->text(wrong_name))
       environment.driver = {std::move(*name), mark_of(*driver, origin)};
   if (const auto code = fields.find("code"))
-    if (auto target = read_code(*code)) {
+    if (auto target = read_code(*code, origin, environment)) {
       const NodeEntry* from = code->node().find("from");
       const Value& place = from ? code->below(from->value, "") : *code;
       environment.code = {std::move(*target), mark_of(place, origin)};
@@ -228,8 +300,7 @@ EnvironmentFields read_environment(const Value& spec, const Origin& origin) {
   if (const auto deploy = fields.find("deploy")) read_deploy(*deploy, environment);
   if (const auto verify = fields.find("verify")) read_verify(*verify, origin, environment);
   if (const auto failure = fields.find("onFailure")) {
-    const Fields choices(*failure, {"rollback"}, {"restoreContent", "revertManifest"});
-    if (const auto rollback = choices.find("rollback")) environment.rollback = rollback->boolean();
+    read_on_failure(*failure, origin, environment);
   }
   if (const auto variables = fields.find("variables"))
     environment.variables = read_variables(*variables);

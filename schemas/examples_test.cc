@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "schemas/fleet.h"
+#include "schemas/policy.h"
 
 namespace tidegate {
 namespace {
@@ -116,9 +117,65 @@ TEST(ExamplesTest, EveryFieldMeansWhatItSays) {
   EXPECT_EQ(remote.mariadb->port, 3307);
 }
 
+TEST(ExamplesTest, EveryRuleMeansWhatItSays) {
+  const auto site =
+      fleet_of({{"every-field.yaml", read(manifests / "examples/every-field.yaml")}}).find("shop");
+  ASSERT_TRUE(site && site->governance->policies.size() == 1);
+  using std::chrono::hours;
+  const Policy& policy = *site->governance->policies[0];
+  EXPECT_EQ(
+      policy.select,
+      (Selector{{"shop", "shop-*"}, {{"tier", "gold"}}, {"l?ve", "test"}, {"test", "live"}, true}));
+  const std::vector<Rule> rules{
+      {"soaked", ProvenRule{"test", hours(2), hours(7 * 24)}},
+      {"office-hours", WindowsRule{{{"0 9 * * 1-4", hours(8), "Europe/Berlin"}},
+                                   {{"0 12 * * *", std::chrono::minutes(45), "UTC"}}}},
+      {"signed", SignedRule{true, true, {"allowed-signers", SecretRef::Scope::platform}}},
+      {"from-live", ContentRule{{"keep", "live"}, true, hours(30 * 24)}},
+      {"backed-up", BackupRule{hours(24)}},
+      {"few-at-once", LimitsRule{5, 4, 1, 20, 2}},
+      {"small-steps", BlastRadiusRule{20}},
+      {"smoke-test", RequireRule{{"/spec/verify/http", {}, {}, ""}, "an HTTP check is required"}},
+      {"quick",
+       RequireRule{{"/spec/deploy/timeout", {}, {"30m", "45m"}, ""}, "at most 45 minutes"}},
+      {"no-wipe", ForbidRule{{"wipe", "import"}, {}, "ask the platform team"}},
+      {"always-updated",
+       ForbidRule{{}, FieldCondition{"/spec/deploy/update", "false", {}, ""}, "updates must run"}},
+      {"no-branches", ForbidRule{{"promote"},
+                                 FieldCondition{"/spec/code/branch", {}, {}, "*"},
+                                 "pin a commit or a tag"}}};
+  ASSERT_EQ(policy.rules.size(), rules.size());
+  for (std::size_t i = 0; i < rules.size(); ++i)
+    EXPECT_EQ(policy.rules[i], rules[i]) << rules[i].name;
+
+  const Freeze& freeze = *site->governance->freezes.at(0);
+  EXPECT_EQ(to_rfc3339(*freeze.from), "2026-11-27T00:00:00Z");
+  EXPECT_EQ(to_rfc3339(*freeze.until), "2026-11-29T23:00:00Z");
+  EXPECT_EQ(freeze.reason, "peak sales");
+  EXPECT_EQ(freeze.except, (std::vector<std::string>{"backup", "restore"}));
+
+  std::map<std::string, GrantedAction> allowed;
+  for (const auto& grant : site->governance->grants) allowed[grant->name] = grant->allow;
+  EXPECT_EQ(allowed, (std::map<std::string, GrantedAction>{
+                         {"inc-4711", GrantedPromote{{"9fceb02d0ae598e95dc970b74767f19372d61af8"}}},
+                         {"content-up", GrantedSync{"test", 8}},
+                         {"empty-test", GrantedWipe{8}},
+                         {"back-to-building", GrantedUnlaunch{}},
+                         {"moved", GrantedAuthority{"test"}}}));
+}
+
+/// The pages of the field reference, one after the other.
+std::string field_reference() {
+  std::string text;
+  for (const char* page :
+       {"driver", "siteclass", "site", "environment", "policy", "freeze", "grant"})
+    text += read(manifests / (std::string(page) + ".md"));
+  return text;
+}
+
 /// The blocks of the field reference that are whole documents, and where each begins.
 std::vector<FileChange> reference_blocks() {
-  std::istringstream lines(read(manifests / "README.md"));
+  std::istringstream lines(field_reference());
   std::vector<FileChange> blocks;
   std::string line, block;
   bool inside = false;
@@ -140,7 +197,7 @@ std::vector<FileChange> reference_blocks() {
 
 TEST(ExamplesTest, TheFieldReferenceShowsValidDocuments) {
   const std::vector<FileChange> blocks = reference_blocks();
-  EXPECT_GE(blocks.size(), 4u);
+  EXPECT_GE(blocks.size(), 7u);
   // Warnings are of the environments that it does not show.
   for (const Problem& problem : fleet_of(blocks).problems())
     EXPECT_TRUE(problem.warning) << to_string(problem);
@@ -148,7 +205,7 @@ TEST(ExamplesTest, TheFieldReferenceShowsValidDocuments) {
 
 /// What the field reference shows `tidegate validate` answering, by file.
 std::map<std::string, std::string> reference_answers() {
-  std::istringstream lines(read(manifests / "README.md"));
+  std::istringstream lines(field_reference());
   const std::string command = "$ tidegate validate manifests/rejected/";
   std::map<std::string, std::string> answers;
   std::string file;
@@ -174,7 +231,7 @@ TEST(ExamplesTest, TheFieldReferenceShowsRealAnswers) {
 
 /// The preset's commands as the field reference writes them out, below the type's heading.
 std::string preset_block(const std::string& type) {
-  const std::string text = read(manifests / "README.md");
+  const std::string text = read(manifests / "application.md");
   const std::string fence = "```yaml\n";
   const std::size_t heading = text.find("\n### " + type + "\n");
   const std::size_t start = text.find(fence, heading) + fence.size();

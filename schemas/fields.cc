@@ -119,6 +119,20 @@ std::optional<std::string> Value::hidden_text(Check check) const {
   return std::nullopt;
 }
 
+std::optional<std::string> Value::scalar(Check check) const {
+  const ScalarType type = node_->kind == Node::Kind::scalar ? type_of(*node_) : ScalarType::text;
+  if (type == ScalarType::boolean && node_->text != "true" && node_->text != "false") {
+    wrong(shown() + " is not spelt as a boolean: write true or false");
+    return std::nullopt;
+  }
+  if (type != ScalarType::boolean && type != ScalarType::integer && type != ScalarType::real)
+    return text(check);
+  const std::string problem = check(node_->text);
+  if (problem.empty()) return node_->text;
+  wrong(problem);
+  return std::nullopt;
+}
+
 std::optional<std::string> Value::one_of(const std::vector<std::string_view>& words,
                                          const std::vector<std::string_view>& later) const {
   auto text = raw_text(false);

@@ -36,6 +36,8 @@ class Value {
   std::optional<std::string> text(Check check) const;
   /// The same for a value that must not be repeated in messages.
   std::optional<std::string> hidden_text(Check check) const;
+  /// A text, a flag or a number, as written.
+  std::optional<std::string> scalar(Check check) const;
   /// One of the words; those in `later` are refused as not supported yet.
   std::optional<std::string> one_of(const std::vector<std::string_view>& words,
                                     const std::vector<std::string_view>& later = {}) const;

@@ -11,16 +11,6 @@ namespace {
 // Looking for the nearest of many names costs; nobody reads more suggestions than these at once.
 constexpr int suggestions_max = 50;
 
-bool earlier(const std::shared_ptr<const Document>& left,
-             const std::shared_ptr<const Document>& right) {
-  return std::tie(left->file, left->position) < std::tie(right->file, right->position);
-}
-
-bool has_site_document(const SiteEntry& entry) {
-  return std::any_of(entry.documents.begin(), entry.documents.end(),
-                     [](const auto& document) { return document->key.kind == DocumentKind::site; });
-}
-
 std::string known_near(const std::string& name, const SharedEntries& entries) {
   std::vector<std::string_view> known;
   for (const auto& [key, entry] : entries)
@@ -30,6 +20,11 @@ std::string known_near(const std::string& name, const SharedEntries& entries) {
 
 }  // namespace
 
+bool has_site_document(const SiteEntry& entry) {
+  return std::any_of(entry.documents.begin(), entry.documents.end(),
+                     [](const auto& document) { return document->key.kind == DocumentKind::site; });
+}
+
 std::string summary(const std::vector<Problem>& problems) {
   const auto error = std::ranges::find(problems, false, &Problem::warning);
   if (error == problems.end()) return "";
@@ -38,30 +33,13 @@ std::string summary(const std::vector<Problem>& problems) {
          (more == 0 ? "" : "; and " + std::to_string(more) + " more: run tidegate validate");
 }
 
-const Document* only_good(const DocumentList& documents) {
-  return documents.size() == 1 && documents[0]->good ? documents[0].get() : nullptr;
-}
-
-std::vector<Problem> duplicates(const DocumentList& documents) {
-  std::map<DocumentKey, const Document*> first;
-  std::vector<Problem> problems;
-  for (const auto& document : documents) {
-    const auto [found, added] = first.emplace(document->key, document.get());
-    if (added) continue;
-    const Document& before = *found->second;
-    problems.push_back({document->file, document->line, document->column, "metadata.name",
-                        std::string(to_string(document->key.kind)) + " " +
-                            quote(document->key.name) + " is already given in " + before.file +
-                            ":" + std::to_string(before.line) + ": remove one of them"});
-  }
-  return problems;
-}
-
 FleetEdit::FleetEdit(const FleetState& before, const std::string& revision,
                      const std::string& author)
     : state_(before),
+      rulebook_(before.rulebook),
       author_(author),
       had_drivers_(!before.driver_specs.empty()),
+      had_sites_(any_site()),
       suggestions_left_(suggestions_max) {
   state_.revision = revision;
 }
@@ -70,9 +48,15 @@ void FleetEdit::replace(const FileChange& change) {
   const auto before = state_.files.find(change.path);
   if (before)
     for (const auto& document : before->documents) drop(*document);
-  if (!change.text) return state_.files.erase(change.path);
+  state_.refused.erase(change.path);
+  for (SourceRole& source : state_.sources) source.files.erase(change.path);
+  if (!change.text) {
+    gone_[change.path] = change.commits;
+    return state_.files.erase(change.path);
+  }
   auto file = std::make_shared<ManifestFile>(
       read_manifest_file(change.path, *change.text, state_.knows_zone));
+  file->commits = change.commits;
   keep_owners(*file, before.get());
   for (const auto& document : file->documents) add(document);
   state_.files.set(change.path, std::move(file));
@@ -119,6 +103,7 @@ DocumentList& FleetEdit::documents_of(const DocumentKey& key) {
     changed_shared_.emplace(key.kind, key.name);
     return shared(key.kind, key.name).documents;
   }
+  if (key.owner().empty()) return rulebook_.documents_of(key);
   auto& copy = touched_sites_[key.owner()];
   if (!copy) {
     const auto found = state_.entries.find(key.owner());
@@ -128,15 +113,14 @@ DocumentList& FleetEdit::documents_of(const DocumentKey& key) {
 }
 
 void FleetEdit::drop(const Document& document) {
-  DocumentList& documents = documents_of(document.key);
-  const auto same = [&](const auto& other) { return other.get() == &document; };
-  documents.erase(std::remove_if(documents.begin(), documents.end(), same), documents.end());
+  if (!refusal(document)) remove(documents_of(document.key), document);
 }
 
 void FleetEdit::add(const std::shared_ptr<const Document>& document) {
-  DocumentList& documents = documents_of(document->key);
-  documents.insert(std::upper_bound(documents.begin(), documents.end(), document, earlier),
-                   document);
+  if (auto problem = refusal(*document))
+    state_.refused[document->file].push_back(std::move(*problem));
+  else
+    insert(documents_of(document->key), document);
 }
 
 // Classes and drivers are what sites are merged from, so they settle first.
@@ -168,9 +152,11 @@ std::set<std::string> FleetEdit::concerned_sites() const {
 
 FleetState FleetEdit::settle() {
   settle_shared();
+  rulebook_.settle();
   // Environments without a Site come last: by then every name they may have meant is known.
   std::vector<std::string> without_site;
-  for (const std::string& name : concerned_sites()) {
+  const std::set<std::string> concerned = concerned_sites();
+  for (const std::string& name : concerned) {
     const auto touched = touched_sites_.find(name);
     if (touched == touched_sites_.end() || has_site_document(*touched->second))
       settle_site(name);
@@ -178,6 +164,9 @@ FleetState FleetEdit::settle() {
       without_site.push_back(name);
   }
   for (const std::string& name : without_site) settle_site(name);
+  govern_others(concerned);
+  check_grants(concerned);
+  state_.rulebook = rulebook_.take();
   for (auto& [key, entry] : touched_shared_) {
     SharedEntries& entries = key.first == DocumentKind::driver ? state_.drivers : state_.classes;
     if (entry->documents.empty() && entry->users.empty())
@@ -208,9 +197,11 @@ void FleetEdit::settle_site(const std::string& name) {
 void FleetEdit::judge(SiteEntry& entry, const std::string& name) {
   entry.site_class.clear();
   entry.drivers.clear();
-  entry.problems = duplicates(entry.documents);
+  const DocumentList documents = own_documents(entry, name);
+  entry.problems = duplicates(documents);
   const Document* site = nullptr;
-  for (const auto& document : entry.documents) {
+  for (const auto& document : documents) {
+    if (document->good) judge_names(entry, *document);
     entry.problems.insert(entry.problems.end(), document->problems.begin(),
                           document->problems.end());
     if (document->key.kind == DocumentKind::site && !site) site = document.get();
@@ -219,36 +210,45 @@ void FleetEdit::judge(SiteEntry& entry, const std::string& name) {
   if (site == nullptr)
     tell_unknown_site(entry, name);
   else if (site->good)
-    merge(entry, *site, merged);
-  std::sort(entry.problems.begin(), entry.problems.end());
-  entry.problems.erase(std::unique(entry.problems.begin(), entry.problems.end()),
-                       entry.problems.end());
+    merge(entry, documents, *site, merged);
+  tidy(entry.problems);
+  note_files(entry, documents);
   entry.good = next_good(entry, merged);
 }
 
+std::vector<std::string_view> FleetEdit::given_sites() const {
+  std::vector<std::string_view> given;
+  state_.entries.each([&](const std::string& name, const SiteEntry& entry) {
+    if (has_site_document(entry)) given.push_back(name);
+  });
+  return given;
+}
+
+bool FleetEdit::any_site() const { return !state_.sites.empty() || !given_sites().empty(); }
+
+std::string FleetEdit::site_near(const std::string& name) {
+  if (suggestions_left_ == 0) return "";
+  --suggestions_left_;
+  std::vector<std::string_view> known = given_sites();
+  std::erase(known, name);
+  std::sort(known.begin(), known.end());
+  return did_you_mean(name, known);
+}
+
 void FleetEdit::tell_unknown_site(SiteEntry& entry, const std::string& name) {
-  std::string mend;
-  if (suggestions_left_ > 0) {
-    --suggestions_left_;
-    std::vector<std::string_view> known;
-    state_.entries.each([&](const std::string& other, const SiteEntry& there) {
-      if (has_site_document(there)) known.push_back(other);
-    });
-    std::sort(known.begin(), known.end());
-    known.erase(std::remove(known.begin(), known.end(), name), known.end());
-    mend = did_you_mean(name, known);
-  }
+  const std::string mend = site_near(name);
   for (const auto& document : entry.documents)
     if (document->good)
       entry.problems.push_back({document->file, document->site_line, document->site_column,
                                 "metadata.site", "no Site is called " + quote(name) + mend});
 }
 
-void FleetEdit::merge(SiteEntry& entry, const Document& site, std::vector<Effective>& result) {
+void FleetEdit::merge(SiteEntry& entry, const DocumentList& documents, const Document& site,
+                      std::vector<Effective>& result) {
   SiteInput input;
   input.site = &site;
   input.drivers = &state_.driver_specs;
-  for (const auto& document : entry.documents)
+  for (const auto& document : documents)
     if (document->key.kind == DocumentKind::environment) {
       const bool first = input.environment_names.insert(document->key.name).second;
       if (first && document->good) input.environments.push_back(document.get());
@@ -280,20 +280,25 @@ void FleetEdit::merge(SiteEntry& entry, const Document& site, std::vector<Effect
 }
 
 std::shared_ptr<const Site> FleetEdit::next_good(const SiteEntry& entry,
-                                                 std::vector<Effective>& merged) const {
+                                                 std::vector<Effective>& merged) {
   const auto& before = entry.good;
-  if (const std::string invalid = summary(entry.problems); !invalid.empty()) {
-    if (!before || before->invalid == invalid) return before;
-    auto site = std::make_shared<Site>(*before);
-    site->invalid = invalid;
-    return site;
+  const std::string invalid = summary(entry.problems);
+  if (!invalid.empty() && !before) return nullptr;
+  Site site = invalid.empty() ? std::move(merged.at(0).site) : *before;
+  site.invalid = invalid;
+  site.governance = govern(entry, site);
+  site.manifest_commits = commits_of(entry, *site.governance);
+  if (!before || !same_documents(*before, site)) {
+    site.revision = state_.revision;
+    site.author = author_;
+  } else if (before->invalid == site.invalid && before->governance == site.governance &&
+             before->manifest_commits == site.manifest_commits) {
+    return before;
+  } else {
+    site.revision = before->revision;
+    site.author = before->author;
   }
-  Site& site = merged.at(0).site;
-  const bool same = before && same_value(*before, site);
-  if (same && before->invalid.empty()) return before;
-  site.revision = same ? before->revision : state_.revision;
-  site.author = same ? before->author : author_;
-  return std::make_shared<Site>(std::move(site));
+  return std::make_shared<const Site>(std::move(site));
 }
 
 void FleetEdit::note_uses(const std::string& site, const SiteEntry* before,

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <random>
 
+#include "schemas/test_document.h"
 #include "schemas/validate.h"
 
 namespace tidegate {
@@ -14,11 +15,6 @@ namespace {
 using Texts = std::vector<std::string>;
 using Names = std::set<std::string>;
 
-std::string document(const std::string& kind, const std::string& metadata,
-                     const std::string& spec) {
-  return "---\napiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {" + metadata + "}\nspec: {" +
-         spec + "}\n";
-}
 std::string driver(const std::string& root = "/srv/sites") {
   return document("Driver", "name: hosts", "host: {root: " + root + "}");
 }
@@ -87,6 +83,26 @@ TEST(FleetTest, AsksWhoeverKnowsTimeZones) {
                   "tzdata"});
   const Fleet next = Fleet{berlin}.with({}, "r1", "ann");
   EXPECT_EQ(problems(next, "Europe/Nowhere").size(), 1U) << "so do those that come after";
+}
+
+TEST(FleetTest, AsksForTheTimeZonesOfWindowsToo) {
+  const KnowsZone berlin = [](const std::string& zone) { return zone == "Europe/Berlin"; };
+  const auto problems = [&](const Fleet& begin, const std::string& list) {
+    const std::string policy = document(
+        "Policy", "name: hours",
+        "rules: [{name: r, windows: {" + list +
+            ": [{cron: \"0 9 * * *\", duration: 8h, timeZone: Europe/Berlin}, {cron: \"0 9 * * "
+            "*\", duration: 8h, timeZone: Europe/Berlim}]}}]");
+    return spell(begin.with({{"policy.yaml", policy}}, "r1", "ann").problems());
+  };
+  const auto told = [](const std::string& list, int column) {
+    return Texts{"policy.yaml:5:" + std::to_string(column) + ": spec.rules[0].windows." + list +
+                 "[1].timeZone: \"Europe/Berlim\" is no time zone that this machine knows: write "
+                 "one like \"Europe/Berlin\", or install tzdata"};
+  };
+  EXPECT_EQ(problems(Fleet{}, "allow"), Texts{}) << "its form alone";
+  EXPECT_EQ(problems(Fleet{berlin}, "allow"), told("allow", 148));
+  EXPECT_EQ(problems(Fleet{berlin}, "deny"), told("deny", 147));
 }
 
 TEST(FleetTest, TellsWhatItIsMadeOf) {
@@ -321,7 +337,7 @@ TEST(FleetTest, ComesToTheSameInAnyOrderOfCommits) {
 TEST(FleetTest, HoldsUpNobodyForAForeignPoisonedDocument) {
   const Fleet before = start();
   for (const std::string& poison :
-       {std::string(","), document("Policy", "name: x", "a: b"), "&x [*x]\n" + whole("new"),
+       {std::string(","), document("Sanitizer", "name: x", "a: b"), "&x [*x]\n" + whole("new"),
         document("Site", "name: poor", "stages: [1ns, -5m]"), std::string("\0", 1)}) {
     const Fleet after = before.with({{"poison.yaml", poison}}, "r2", "b");
     EXPECT_FALSE(after.problems().empty());
@@ -333,8 +349,8 @@ TEST(FleetTest, HoldsUpNobodyForAForeignPoisonedDocument) {
 TEST(FleetTest, ReadsManifestPathsOnly) {
   for (const char* path : {"a.yaml", "b/c.yml", "./a.yaml", "../a.yaml", "/x/a.b.yaml"})
     EXPECT_TRUE(is_manifest_path(path)) << path;
-  for (const char* path :
-       {"a.txt", ".a.yaml", ".git/a.yaml", "a/.b/c.yaml", ".yaml", "a/.yml", "yaml", ""})
+  for (const char* path : {"a.txt", ".a.yaml", ".git/a.yaml", "a/.b/c.yaml", ".yaml", "a/.yml",
+                           "yaml", "", "soak.case.yaml", "a/b.case.yml"})
     EXPECT_FALSE(is_manifest_path(path)) << path;
 }
 

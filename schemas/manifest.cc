@@ -10,9 +10,9 @@
 namespace tidegate {
 namespace {
 
-const std::vector<std::string_view> kinds{"Driver", "SiteClass", "Site", "Environment"};
-const std::vector<std::string_view> kinds_later{"Policy",    "Freeze",   "Grant",
-                                                "Sanitizer", "Notifier", "BranchEnvironments"};
+const std::vector<std::string_view> kinds{"Driver", "SiteClass", "Site", "Environment",
+                                          "Policy", "Freeze",    "Grant"};
+const std::vector<std::string_view> kinds_later{"Sanitizer", "Notifier", "BranchEnvironments"};
 
 DocumentKind kind_of(const std::string& word) {
   const auto found = std::find(kinds.begin(), kinds.end(), word);
@@ -116,10 +116,10 @@ class DocumentReader {
   }
 
   void read_spec() {
+    const std::string& name = document_->key.name;
     switch (document_->key.kind) {
       case DocumentKind::driver:
-        document_->driver =
-            std::make_shared<HostDriverSpec>(read_driver(*spec_, document_->key.name));
+        document_->driver = std::make_shared<HostDriverSpec>(read_driver(*spec_, name));
         break;
       case DocumentKind::site_class:
         document_->site_class =
@@ -134,6 +134,15 @@ class DocumentReader {
       case DocumentKind::environment:
         document_->environment = std::make_shared<EnvironmentFields>(
             read_environment(*spec_, {.knows_zone = knows_zone_}));
+        break;
+      case DocumentKind::policy:
+        document_->policy = std::make_shared<Policy>(read_policy(*spec_, name, knows_zone_));
+        break;
+      case DocumentKind::freeze:
+        document_->freeze = std::make_shared<Freeze>(read_freeze(*spec_, name));
+        break;
+      case DocumentKind::grant:
+        document_->grant = std::make_shared<GrantManifest>(read_grant(*spec_, name));
         break;
     }
   }
@@ -153,6 +162,33 @@ const char* to_string(DocumentKind kind) { return kinds[static_cast<std::size_t>
 
 Mark mark_of(const Value& value, const Origin& origin) {
   return {value.node().line, value.node().column, origin.of_class};
+}
+
+std::optional<CommitId> read_commit(const Value& value) {
+  const Node& node = value.node();
+  const bool number = node.kind == Node::Kind::scalar && node.plain &&
+                      type_of(node) != ScalarType::text && type_of(node) != ScalarType::null;
+  // Digits alone, or digits around one "e", are a commit as well as a number.
+  const std::string wrong = number ? wrong_commit(node.text) : "";
+  if (!wrong.empty()) value.wrong(wrong);
+  if (number) return wrong.empty() ? std::optional(CommitId{node.text}) : std::nullopt;
+  auto text = value.text(wrong_commit);
+  return text ? std::optional(CommitId{std::move(*text)}) : std::nullopt;
+}
+
+std::optional<Timestamp> read_time(const Value& value) {
+  const auto text = value.text(wrong_time);
+  return text ? parse_rfc3339(*text) : std::nullopt;
+}
+
+std::optional<std::string> read_time_zone(const Value& value, KnowsZone knows_zone) {
+  auto name = value.text(wrong_time_zone);
+  if (name && knows_zone && !knows_zone(*name)) {
+    value.wrong(quote(*name) +
+                " is no time zone that this machine knows: write one like \"Europe/Berlin\", or "
+                "install tzdata");
+  }
+  return name;
 }
 
 std::optional<SecretRef> read_secret(const Value& value, const Origin& origin) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "schemas/fleet.h"
+#include "schemas/policy.h"
 #include "schemas/site.h"
 
 namespace tidegate {
@@ -29,7 +30,7 @@ struct Marked {
 /// Fields of Site.spec that a SiteClass may give too.
 struct SiteFields {
   std::optional<Marked<std::string>> driver;
-  std::optional<Repository> repository;
+  std::optional<Marked<Repository>> repository;  ///< Where its url is written.
   std::optional<std::vector<Marked<std::string>>> stages;
   std::optional<bool> launched;
   std::optional<std::string> type, docroot;
@@ -44,6 +45,7 @@ struct SiteFields {
 struct EnvironmentFields {
   std::optional<Marked<std::string>> driver;
   std::optional<Marked<CodeTarget>> code;
+  std::optional<Marked<bool>> writable;  ///< There where code is.
   std::optional<Marked<ContentSource>> source;
   std::optional<std::uint64_t> generation;
   std::optional<std::pair<bool, bool>> include;  ///< databases, files
@@ -53,9 +55,14 @@ struct EnvironmentFields {
   std::optional<std::string> note;
   std::optional<Duration> timeout;
   std::optional<Marked<std::vector<HttpCheck>>> http;
+  std::optional<Marked<std::size_t>> certificate;  ///< The first of `http` that asks for one.
   std::optional<std::vector<std::string>> verify_commands;
-  std::optional<Duration> retry_for;
+  std::optional<Marked<Comparison>> compare;
+  std::optional<Marked<Soak>> soak;
+  std::optional<Duration> again, retry_for;
   std::optional<bool> rollback;
+  std::optional<Marked<bool>> restore_content;
+  std::optional<RevertManifest> revert_manifest;  ///< Its branch with placeholders.
   std::map<std::string, std::string> variables;
   std::map<std::string, SecretRef> secrets;
   std::optional<Suspend> suspend;
@@ -71,14 +78,19 @@ struct SiteClassManifest {
   EnvironmentFields environments;
 };
 
+struct GrantManifest {
+  Grant grant;
+  Mark site, environment;
+};
+
 /// What a document is about. Orders by kind, then site (of an Environment), then name.
-enum class DocumentKind { driver, site_class, site, environment };
+enum class DocumentKind { driver, site_class, site, environment, policy, freeze, grant };
 const char* to_string(DocumentKind kind);  ///< As in manifests: "SiteClass".
 struct DocumentKey {
   DocumentKind kind = DocumentKind::site;
   std::string site, name;
   auto operator<=>(const DocumentKey&) const = default;
-  /// The site it belongs to; "" for drivers and classes.
+  /// The site it belongs to; "" for the platform team's kinds.
   const std::string& owner() const { return kind == DocumentKind::site ? name : site; }
 };
 
@@ -94,6 +106,9 @@ struct Document {
   std::shared_ptr<const SiteClassManifest> site_class;
   std::shared_ptr<const SiteManifest> site;
   std::shared_ptr<const EnvironmentFields> environment;
+  std::shared_ptr<const Policy> policy;  ///< Of a broken one, what could be read.
+  std::shared_ptr<const Freeze> freeze;  ///< The same.
+  std::shared_ptr<const GrantManifest> grant;
 };
 
 struct ManifestFile {
@@ -101,6 +116,7 @@ struct ManifestFile {
   std::vector<std::shared_ptr<Document>> documents;  ///< Those whose kind and name can be read.
   std::vector<Problem> problems;  ///< Of the file, and of documents that cannot be told apart.
   bool unreadable = false;        ///< Reading ended early: none of its documents may be used.
+  std::vector<CommitId> commits;  ///< FileChange::commits.
 };
 
 /// Reads a file with everything wrong in it. Each document is judged on its own here.

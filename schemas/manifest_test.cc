@@ -63,12 +63,12 @@ TEST(ManifestTest, RefusesKindsThatAreNotBuiltAndUnknownOnes) {
   const auto of_kind = [](const std::string& kind) {
     return "apiVersion: tidegate/v1\nkind: " + kind + "\nmetadata: {name: x}\nspec: {a: b}\n";
   };
-  for (const char* kind :
-       {"Policy", "Freeze", "Grant", "Sanitizer", "BranchEnvironments", "Notifier"})
+  for (const char* kind : {"Sanitizer", "BranchEnvironments", "Notifier"})
     EXPECT_EQ(wrong_with(of_kind(kind)),
               Texts{"f.yaml:2:7: kind: \"" + std::string(kind) + "\" is not supported yet"});
   EXPECT_EQ(wrong_with(of_kind("SiteClas")),
-            Texts{"f.yaml:2:7: kind: \"SiteClas\" is not Driver, SiteClass, Site or Environment; "
+            Texts{"f.yaml:2:7: kind: \"SiteClas\" is not Driver, SiteClass, Site, Environment, "
+                  "Policy, Freeze or Grant; "
                   "did you mean \"SiteClass\"?"});
 }
 
@@ -81,7 +81,7 @@ TEST(ManifestTest, KnowsWhoseABrokenDocumentIs) {
   EXPECT_EQ(owner_of("kind: Environment\nmetadata: {name: Test, site: acme}\n"), "acme");
   EXPECT_EQ(owner_of("kind: Site\nmetadata: {name: acme, labels: 1}\n"), "acme");
   EXPECT_EQ(owner_of("kind: Environment\nmetadata: {name: test}\n"), "nobody");
-  EXPECT_EQ(owner_of("kind: Policy\nmetadata: {name: test, site: acme}\n"), "nobody");
+  EXPECT_EQ(owner_of("kind: Sanitizer\nmetadata: {name: test, site: acme}\n"), "nobody");
 }
 
 TEST(ManifestTest, SuggestsFieldsThatWereMistyped) {
@@ -97,18 +97,10 @@ TEST(ManifestTest, SuggestsFieldsThatWereMistyped) {
 
 TEST(ManifestTest, RefusesWhatIsNotBuiltYet) {
   expect_rejected({
-      {site("application: {commands: {configStatus: [a]}}"),
-       "33: spec.application.commands.configStatus: \"configStatus\" is not supported yet"},
       {site("content: {databases: [{name: main, engine: postgresql}]}"),
        "51: spec.content.databases[0].engine: \"postgresql\" is not supported yet: write mariadb "
        "or "
        "sqlite"},
-      {environment("code: {branch: main, writable: true}"),
-       "29: spec.code.writable: \"writable\" is not supported yet"},
-      {environment("onFailure: {restoreContent: true}"),
-       "20: spec.onFailure.restoreContent: \"restoreContent\" is not supported yet"},
-      {environment("onFailure: {revertManifest: true}"),
-       "20: spec.onFailure.revertManifest: \"revertManifest\" is not supported yet"},
       {environment("deletionPolicy: Delete"),
        "8: spec.deletionPolicy: \"deletionPolicy\" is not supported yet"},
       {environment("content: {source: {archive: x}}"),

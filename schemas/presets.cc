@@ -60,7 +60,7 @@ const std::vector<std::string_view>& application_types() {
 
 const std::vector<std::string_view>& command_names() {
   static const std::vector<std::string_view> names{
-      "build",      "afterCopy", "updatePending", "update",
+      "build",      "afterCopy", "updatePending", "update",      "configStatus",
       "clearCache", "install",   "maintenanceOn", "maintenanceOff"};
   return names;
 }

@@ -17,6 +17,8 @@
 
 namespace tidegate {
 
+struct Governance;  // schemas/policy.h
+
 /// 40 lower-case hex digits.
 struct CommitId {
   std::string hex;
@@ -104,6 +106,7 @@ struct SecretRef {
 /// Command lines as written; split by POSIX quoting where they are run.
 struct Commands {
   std::vector<std::string> build, after_copy, update_pending, update, clear_cache, install;
+  std::vector<std::string> config_status;
   std::vector<std::string> maintenance_on, maintenance_off;
   bool operator==(const Commands&) const = default;
 };
@@ -122,11 +125,28 @@ struct HttpCheck {
   std::string path = "/";
   std::optional<int> status;  ///< Absent: anything below 400.
   std::string contains;
+  std::map<std::string, std::string> header{};  ///< Name in lower case → what its value contains.
+  std::optional<Duration> within{};             ///< The whole answer, its connection included.
+  std::optional<Duration> certificate_valid_for{};  ///< The server's own; of https alone.
   bool operator==(const HttpCheck&) const = default;
+};
+/// Pages that answered below 400 before the switch must do so after it.
+struct Comparison {
+  std::vector<std::string> paths;
+  bool titles = true;  ///< And have the title that they had.
+  bool operator==(const Comparison&) const = default;
+};
+/// The http checks are repeated for that long after the switch.
+struct Soak {
+  Duration length{}, every = std::chrono::seconds(10);
+  bool operator==(const Soak&) const = default;
 };
 struct Verify {
   std::vector<HttpCheck> http;  ///< Empty without a url; the default check is filled in.
   std::vector<std::string> commands;
+  Comparison compare;             ///< No paths: nothing is compared.
+  std::optional<Soak> soak;       ///< With a url and http checks only.
+  std::optional<Duration> again;  ///< How long after a verification the next one is due.
   Duration retry_for = std::chrono::seconds(10);
   bool operator==(const Verify&) const = default;
 };
@@ -162,15 +182,26 @@ struct HostDriverSpec {
   bool operator==(const HostDriverSpec&) const = default;
 };
 
+/// `onFailure.revertManifest`: whether the controller writes the revert of a manifest commit that
+/// asked for what failed where visitors look.
+struct RevertManifest {
+  bool wanted = false;
+  std::string branch;  ///< Where it is proposed; "" for the branch the manifests are read from.
+  bool operator==(const RevertManifest&) const = default;
+};
+
 struct Environment {
   std::string name;
   std::shared_ptr<const HostDriverSpec> driver;
   CodeTarget code;
+  bool writable = false;  ///< code.writable: people change its code by hand.
   ContentSpec content;
   std::string url, preview_url;  ///< "" when absent.
   Deploy deploy;
   Verify verify;
-  bool rollback = true;  ///< onFailure.rollback.
+  bool rollback = true;          ///< onFailure.rollback.
+  bool restore_content = false;  ///< onFailure.restoreContent: whenUpdated.
+  RevertManifest revert_manifest{};
   std::map<std::string, std::string> variables;
   std::map<std::string, SecretRef> secrets;
   std::optional<Suspend> suspend;
@@ -182,6 +213,14 @@ struct Repository {
   std::string url;
   std::optional<SecretRef> credentials;
   bool operator==(const Repository&) const = default;
+};
+
+/// Whether an allowed signer vouches for a commit.
+struct SignatureFact {
+  bool valid = false;
+  std::string signer;   ///< Of a valid one: "ada@example.org (SHA256:…)".
+  std::string problem;  ///< Of any other: "commit 1234567 is not signed".
+  bool operator==(const SignatureFact&) const = default;
 };
 
 /// A site as its manifests, its class and the presets say together.
@@ -200,8 +239,21 @@ struct Site {
   /// What keeps this site from being read anew: its documents are broken, this is its last good
   /// state. "" when all is well.
   std::string invalid;
+  /// Why it keeps what it was though its documents say otherwise: a manifest commit strikes too
+  /// many sites. "" when nothing does. Set by who bounds commits, in no digest.
+  std::string withheld;
   /// "file@revision" facts for history.
   std::string revision, author;
+  /// What the platform team says about this site. Never null on a Site that a Fleet made; null
+  /// reads as empty. In no digest: a policy lifts no quarantine.
+  std::shared_ptr<const Governance> governance;
+  /// Who vouches for the manifest commits it is made of, by the name of the list of allowed
+  /// signers. Filled in by whoever read them; in no digest either.
+  std::map<std::string, SignatureFact> manifest_signature;
+  /// Commits that brought what its documents, its class, its drivers and its governance say now,
+  /// sorted. Known only where a rule asks for signed manifests; an empty id stands for what no
+  /// commit brought.
+  std::vector<CommitId> manifest_commits;
 
   const std::string& authority() const { return stages.back(); }
   const Environment* find(const std::string& environment) const;

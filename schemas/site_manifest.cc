@@ -17,13 +17,15 @@ const std::vector<std::string_view> site_fields{"driver",   "repository",  "stag
                                                 "launched", "application", "content"};
 const std::vector<std::string_view> site_fields_later{"sanitizer", "backup", "backups"};
 
-std::optional<Repository> read_repository(const Value& value, const Origin& origin) {
+Marked<Repository> read_repository(const Value& value, const Origin& origin) {
   const Fields fields(value, {"url", "credentials"});
-  Repository repository;
-  if (const auto url = fields.need("url", "write the address of a git repository"))
-    repository.url = url->text(wrong_repository_url).value_or("");
+  Marked<Repository> repository{{}, mark_of(value, origin)};
+  if (const auto url = fields.need("url", "write the address of a git repository")) {
+    repository.value.url = url->text(wrong_repository_url).value_or("");
+    repository.mark = mark_of(*url, origin);
+  }
   if (const auto credentials = fields.find("credentials"))
-    repository.credentials = read_secret(*credentials, origin);
+    repository.value.credentials = read_secret(*credentials, origin);
   return repository;
 }
 
@@ -76,7 +78,7 @@ std::optional<std::vector<Marked<std::string>>> read_writable(const Value& value
 }
 
 void read_commands(const Value& value, SiteFields& site) {
-  const Fields fields(value, command_names(), {"configStatus"});
+  const Fields fields(value, command_names());
   for (const std::string_view name : command_names())
     if (const auto commands = fields.find(name))
       if (auto lines = commands->texts(wrong_command, commands_max))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 namespace tidegate {
 namespace {
@@ -83,6 +84,15 @@ std::string alternatives(const std::vector<std::string_view>& words) {
     result += words[i];
   }
   return result;
+}
+
+std::string filled_in(std::string text, const std::string& site, const std::string& environment) {
+  for (const auto& [what, name] : {std::pair{"{site}", &site}, {"{environment}", &environment}}) {
+    const std::string_view pattern = what;
+    for (auto at = text.find(pattern); at != text.npos; at = text.find(pattern, at + name->size()))
+      text.replace(at, pattern.size(), *name);
+  }
+  return text;
 }
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }

@@ -19,6 +19,9 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string_vi
 /// "a, b or c".
 std::string alternatives(const std::vector<std::string_view>& words);
 
+/// The text with the names in the places of {site} and {environment}.
+std::string filled_in(std::string text, const std::string& site, const std::string& environment);
+
 bool is_lower(char c);
 bool is_upper(char c);
 bool is_letter(char c);

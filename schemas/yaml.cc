@@ -8,6 +8,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -310,6 +311,30 @@ ScalarType type_of(const Node& scalar) {
     return ScalarType::integer;
   if (is_real(without_sign(text))) return ScalarType::real;
   return is_old_number(without_sign(text)) ? ScalarType::doubtful : ScalarType::text;
+}
+
+std::string canonical(const Node& node) {
+  // Each text with its length before it, so that no two values read the same.
+  const auto counted = [](const std::string& text) {
+    return std::to_string(text.size()) + ":" + text;
+  };
+  std::string out;
+  switch (node.kind) {
+    case Node::Kind::null:
+      return "~";
+    case Node::Kind::scalar:
+      return (type_of(node) == ScalarType::text ? "t" : "v") + counted(node.text);
+    case Node::Kind::list:
+      for (const Node& item : node.items) out += canonical(item);
+      return "[" + out + "]";
+    case Node::Kind::map: {
+      std::map<std::string, std::string> sorted;
+      for (const NodeEntry& entry : node.entries) sorted[entry.key] = canonical(entry.value);
+      for (const auto& [key, value] : sorted) out += counted(key) + value;
+      return "{" + out + "}";
+    }
+  }
+  return out;
 }
 
 YamlText read_yaml(const std::string& text) {

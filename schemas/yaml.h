@@ -54,6 +54,9 @@ struct YamlText {
 };
 YamlText read_yaml(const std::string& text);
 
+/// One text for each value: the order of a map's keys, comments and layout do not count.
+std::string canonical(const Node& node);
+
 /// The type of a scalar by YAML 1.2's core schema. `doubtful`: text here, but a number or a boolean
 /// to readers of YAML 1.1 (yes, no, on, off, 1_000); quoted it is plain text to all.
 enum class ScalarType { text, null, boolean, integer, real, doubtful };

@@ -14,6 +14,19 @@ using std::chrono::minutes;
 // 8 years with their leap days: 29 February 2104 is the one after that of 2096.
 constexpr date::days horizon{8 * 365 + 2};
 
+constexpr std::size_t known_max = 10'000;  // Rules; of those that were changed since, too.
+
+std::string key_of(const WindowsRule& rule) {
+  std::string key;
+  for (const auto* windows : {&rule.allow, &rule.deny}) {
+    key += windows == &rule.allow ? "allow\n" : "deny\n";
+    for (const Window& window : *windows)
+      key += window.cron + "\n" + std::to_string(window.duration.count()) + "\n" +
+             window.time_zone + "\n";
+  }
+  return key;
+}
+
 bool fires_on(const Cron& cron, date::local_days day) {
   const date::year_month_day parts(day);
   return fires_on(cron, unsigned{parts.month()}, unsigned{parts.day()},
@@ -57,6 +70,21 @@ std::optional<Timestamp> SystemCalendar::next(const std::string& cron, const std
     }
   }
   return std::nullopt;
+}
+
+WindowState SystemCalendar::windows(const WindowsRule& rule, Timestamp now) const {
+  const std::string key = key_of(rule);
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = known_.find(key);
+    if (found != known_.end() && found->second.from <= now && now < found->second.state.same_until)
+      return found->second.state;
+  }
+  WindowState state = window_state(rule, *this, now);
+  std::lock_guard lock(mutex_);
+  if (known_.size() >= known_max) known_.clear();
+  known_[key] = {now, state};
+  return state;
 }
 
 bool known_zone(const std::string& name) { return Zone::find(name).has_value(); }

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <csignal>
 #include <iostream>
+#include <set>
 #include <thread>
 
 #include "controller/calendar/clock.h"
 #include "controller/commands/input.h"
 #include "controller/commands/options.h"
 #include "controller/commands/print.h"
+#include "controller/service/auditor.h"
 #include "controller/service/json.h"
 #include "reconcilers/plan_text.h"
 
@@ -40,23 +42,33 @@ std::vector<std::string> what_is_missing(const std::optional<SiteStatus>& status
   return out;
 }
 
-/// The holds that keep it, where nothing but a person can go on; nothing where anything of the site
-/// runs or waits for its time: what is held may rest on that.
+/// Whether a hold opens by itself early enough to be waited for.
+bool opens_by(const Hold& hold, Timestamp deadline) {
+  if (!hold.opens_at) return hold.reason == "LimitReached";  // When another operation ends.
+  return *hold.opens_at <= deadline;
+}
+
+/// The holds that keep it, where nothing else can go on before the deadline; nothing where anything
+/// of the site runs or waits for its time: what is held may rest on that.
 std::vector<std::string> what_holds_for_good(const SiteStatus& status,
-                                             const std::string& environment) {
+                                             const std::string& environment, Timestamp deadline) {
   std::vector<std::string> out;
-  const auto concerns_ready = [](const Condition& c) { return c.type == "Ready"; };
-  if (std::ranges::any_of(status.conditions, concerns_ready)) return {};
+  for (const Condition& c : status.conditions) {
+    if (c.type != "Ready") continue;
+    if (c.reason != "BlastRadius") return {};
+    out.push_back("held " + c.reason + ": " + c.message);
+  }
   for (const auto& e : status.environments) {
     if (e.ready().status == "True") continue;
     const bool moves =
         e.observed.operation || e.tried_again_at || e.holds.empty() ||
         e.ready().reason != e.holds.front().reason ||
-        std::ranges::any_of(e.holds, [](const Hold& hold) { return hold.opens_at.has_value(); });
+        std::ranges::any_of(e.holds, [&](const Hold& h) { return opens_by(h, deadline); });
     if (moves) return {};
     if (!environment.empty() && e.name != environment) continue;
     for (const Hold& hold : e.holds)
-      out.push_back(e.name + ": held " + hold.reason + ": " + hold.message);
+      out.push_back(e.name + ": held " + hold.reason + ": " + hold.message +
+                    (hold.opens_at ? "; opens at " + to_rfc3339(*hold.opens_at) : ""));
   }
   return out;
 }
@@ -85,6 +97,21 @@ void print_heading(const OperationRecord& o, Timestamp now) {
   std::cerr << "operation " << o.id << " on " << o.site << "/" << o.environment << ": "
             << actions_text(o) << "; " << result_text(o) << (o.ended_at ? " after " : " for ")
             << duration_text(o, now) << "\n";
+}
+
+void note_retry(const Options& options, const Clock& clock) {
+  const auto tell = [](const std::string& problem) {
+    std::cerr << "tidegate: this is not in the audit: " << problem << "\n";
+  };
+  const auto state = state_file(options);
+  auto trail = state ? AuditTrail::open(*state, StoreMode::read_write)
+                     : Result<std::unique_ptr<AuditTrail>>(state.error());
+  if (!trail) return tell(trail.error().message);
+  Auditor auditor(std::move(*trail), "retry", clock,
+                  [&](const char*, const std::string&, const auto& facts) {
+                    tell(facts.back().second);
+                  });
+  auditor.did("retry", options.target.site, options.target.environment, who_asks(), "");
 }
 
 }  // namespace
@@ -129,8 +156,9 @@ int run_logs(const Options& options) {
     // What people ran by hand is asked for by its id.
     auto all = (*store)->operations(options.target.site, options.target.environment, all_kept);
     if (!all) return fail(all.error().message);
-    const auto latest = std::ranges::find_if(*all, [](const OperationRecord& o) {
-      return o.actions != std::vector<std::string>{"exec"};
+    const std::set<std::string> by_hand{"exec", "commit", "discard"};
+    const auto latest = std::ranges::find_if(*all, [&](const OperationRecord& o) {
+      return o.actions.size() != 1 || !by_hand.contains(o.actions.front());
     });
     if (latest == all->end())
       return fail("no operation on " + options.target.site + "/" + options.target.environment +
@@ -172,6 +200,7 @@ int run_retry(const Options& options) {
     return fail(unknown->value_or("nothing is known of " + name));
   }
   if (!*failed) return fail("nothing is in quarantine on " + name);
+  note_retry(options, clock);
   auto asked = (*store)->ask_retry({target.site, target.environment, who_asks(), clock.now()});
   if (!asked) return fail(asked.error().message);
   auto told = (*store)->remember(
@@ -185,7 +214,9 @@ int run_retry(const Options& options) {
 int run_wait(const Options& options) {
   auto store = given_store(options, StoreMode::read_only);
   if (!store) return fail(store.error().message);
-  const auto deadline = std::chrono::steady_clock::now() + options.timeout.value_or(10min);
+  const Duration patience = options.timeout.value_or(10min);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const Timestamp late = SystemClock().now() + patience;
   const auto& [site, environment] = options.target;
   for (bool first = true;; first = false) {
     auto text = (*store)->status(site);
@@ -200,10 +231,11 @@ int run_wait(const Options& options) {
     }
     auto asked = (*store)->retries(site);
     if (!asked) return fail(asked.error().message);
-    const auto held = status && asked->empty() ? what_holds_for_good(*status, environment)
-                                               : std::vector<std::string>{};
+    const auto held = status && asked->empty()
+                          ? what_holds_for_good(*status, environment, late)
+                          : std::vector<std::string>{};
     if (!held.empty()) {
-      std::cerr << "tidegate: " << site << " waits for a person: " << join(held, "; ") << "\n";
+      std::cerr << "tidegate: " << site << " is held: " << join(held, "; ") << "\n";
       return exit_held;
     }
     if (std::chrono::steady_clock::now() > deadline) {

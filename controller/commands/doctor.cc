@@ -13,6 +13,8 @@
 #include "controller/host/engines.h"
 #include "controller/host/files/marks.h"
 #include "controller/process/sandbox.h"
+#include "controller/signatures/signatures.h"
+#include "schemas/policy.h"
 
 namespace tidegate {
 namespace {
@@ -41,6 +43,7 @@ class Doctor {
   int lacking() const { return static_cast<int>(told_.size()); }
 
   void look_at(const Site& site) {
+    look_at_signers(site);
     for (const auto& [name, environment] : site.environments) {
       if (!environment.driver) {
         lacks(site.name + "/" + name + ": its driver is not defined by any document");
@@ -66,6 +69,17 @@ class Doctor {
   }
 
  private:
+  void look_at_signers(const Site& site) {
+    if (!site.governance) return;
+    for (const auto& policy : site.governance->policies)
+      for (const Rule& rule : policy->rules) {
+        const auto* asked = std::get_if<SignedRule>(&rule.spec);
+        if (!asked || !seen_.insert("signers " + asked->allowed_signers.name).second) continue;
+        auto allowed = secrets_.read(asked->allowed_signers, site.name);
+        say("allowed signers \"" + asked->allowed_signers.name + "\"",
+            allowed ? signature_lack(*allowed) : allowed.error().message);
+      }
+  }
   void look_at_driver(const HostDriverSpec& driver) {
     if (!seen_.insert("driver " + driver.name).second) return;
     struct stat facts {};

@@ -13,9 +13,9 @@
 
 #include "controller/calendar/calendar.h"
 #include "controller/commands/edit_place.h"
+#include "controller/commands/identity.h"
 #include "controller/commands/input.h"
 #include "controller/commands/options.h"
-#include "controller/process/process.h"
 #include "controller/service/installation.h"
 #include "reconcilers/diff.h"
 #include "reconcilers/plan_text.h"
@@ -128,7 +128,8 @@ Result<Change> promote(const Options& options, const Known& known) {
 
 /// Commits that ran well in an environment, as far as it remembers.
 std::set<CommitId> commits_of(const ObservedEnvironment& seen) {
-  std::set<CommitId> out = seen.proven;
+  std::set<CommitId> out;
+  for (const auto& [commit, proof] : seen.proven) out.insert(commit);
   for (const auto& kept : seen.kept) out.insert(kept.commit);
   if (seen.commit) out.insert(*seen.commit);
   return out;
@@ -215,21 +216,6 @@ Result<Change> content(const Options& options, const Known& known, bool wipes) {
   return edited(known, name, message, [&](const std::string& text) {
     return with_content(text, known.site->name, name, source, generation);
   });
-}
-
-/// What git itself would say of who commits here; "" when it says nothing.
-std::string git_says(const std::string& directory, const char* what) {
-  ProcessRequest request;
-  request.argv = {"git", "config", what};
-  for (const char* name : {"HOME", "PATH", "XDG_CONFIG_HOME"}) {
-    if (const char* value = std::getenv(name)) request.environment[name] = value;
-  }
-  request.environment.emplace("PATH", "/usr/bin:/bin");
-  request.directory = directory;
-  request.deadline = std::chrono::seconds(5);
-  auto result = run_process(request);
-  if (!result || !result->succeeded()) return "";
-  return result->output.substr(0, result->output.find('\n'));
 }
 
 std::pair<std::string, std::string> author(const std::string& directory) {

@@ -6,7 +6,7 @@
 
 #include "controller/commands/input.h"
 #include "controller/commands/options.h"
-#include "controller/service/installation.h"
+#include "controller/commands/personal_act.h"
 
 namespace tidegate {
 namespace {
@@ -46,51 +46,21 @@ class Person {
 
 }  // namespace
 
-int run_exec(const Options& asked) {
-  const auto found = with_manifests(asked);
-  if (!found) return exit_usage;
-  const Options& options = *found;
-  auto given = given_fleet(options);
-  if (!given) return fail(given.error().message);
-  const auto site = given->fleet.find(options.target.site);
-  if (!site) return fail(no_such_site(given->fleet, options.target.site).message);
-  auto secrets = secrets_directory(options);
-  auto state = state_file(options);
-  if (!secrets) return fail(secrets.error().message);
-  if (!state) return fail(state.error().message);
-  InstallationSettings settings;
-  settings.state = *state;
-  settings.secrets = *secrets;
-  settings.owner = "exec, pid " + std::to_string(::getpid());
-  auto installation = Installation::open(std::move(settings));
-  if (!installation) return fail(installation.error().message);
-  OperationRecord record;
-  record.started_at = (*installation)->clock.now();
-  record.id = "exec" + std::to_string(record.started_at.time_since_epoch().count()) + "-" +
-              std::to_string(::getpid());
-  record.site = site->name;
-  record.environment = options.target.environment;
-  record.actions = {"exec"};
-  record.manifest_revision = site->revision;
-  record.author = who_asks();
-  for (const auto& word : options.words)
-    record.message += (record.message.empty() ? "" : " ") + word;
+int run_exec(const Options& options) {
+  int exit_code = exit_done;
+  const auto act = PersonalAct::open(options, exit_code);
+  if (!act) return exit_code;
+  std::string message;
+  for (const auto& word : options.words) message += (message.empty() ? "" : " ") + word;
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, [](int) { interrupted = 1; });
-  Store& store = *(*installation)->store;
-  if (auto put = store.put_operation(record); !put) return fail(put.error().message);
+  if (auto begun = act->begin(message); !begun) return fail(begun.error().message);
   Person person;
-  const auto log = [&](std::string_view line) {
-    auto kept = store.append_log(record.id, (*installation)->clock.now(), {std::string(line)});
-    if (!kept) std::cerr << kept.error().message << "\n";
-  };
-  auto code = (*installation)
-                  ->driver->execute(*site, options.target.environment, options.words, log,
-                                    person.conversation());
+  auto code = act->installation().driver->execute(
+      act->site(), act->environment().name, options.words,
+      [&](std::string_view line) { act->line(std::string(line)); }, person.conversation());
   if (!code && !person.why().empty()) code.error().message = person.why();
-  record.ended_at = (*installation)->clock.now();
-  record.result = code && *code == 0 ? "succeeded" : "failed";
-  if (!code) record.message += ": " + code.error().message;
-  if (auto put = store.put_operation(record); !put) std::cerr << put.error().message << "\n";
+  if (!code) message += ": " + code.error().message;
+  act->end(code && *code == 0 ? "succeeded" : "failed", message);
   if (!code) return fail(code.error().message);
   if (*code != 0) std::cerr << "tidegate: exit code " << *code << "\n";
   return *code == 0 ? exit_done : exit_failed;

@@ -7,16 +7,10 @@
 #include "controller/host/layout.h"
 #include "controller/service/installation.h"
 #include "reconcilers/plan_text.h"
+#include "schemas/match.h"
 
 namespace tidegate {
 namespace {
-
-template <class... F>
-struct Match : F... {
-  using F::operator()...;
-};
-template <class... F>
-Match(F...) -> Match<F...>;
 
 constexpr std::size_t failures_shown = 3;  // The last ones; more are in the history.
 
@@ -72,7 +66,7 @@ class Explanation {
  private:
   void rules() const {
     std::cout << paint_.strong("declared") << "\n";
-    std::cout << "  code: " << code_rule(e_, resolve(e_.code, site_, look_.observed)) << "\n";
+    std::cout << "  code: " << code_rule(e_, resolve(e_, site_, look_.observed, now_)) << "\n";
     std::cout << "  content: " << content_rule(e_.content) << "\n";
     const std::size_t stage = site_.stage_of(e_.name);
     std::cout << "  stage " << stage + 1 << " of " << site_.stages.size() << ": "
@@ -104,6 +98,10 @@ class Explanation {
               << (seen.commit ? seen.commit->hex : "unknown")
               << (seen.healthy ? ", healthy" : ", not verified")
               << (seen.drifted ? ", changed by hand" : "") << "\n";
+    if (const Revocation* revoked = revocation_of(seen)) {
+      std::cout << "  " << revocation_text(*revoked) << "\n";
+      evidence(revoked->evidence);
+    }
     const std::string databases = content_line(part_of(seen, Part::databases), now_),
                       files = content_line(part_of(seen, Part::files), now_);
     if (databases == files) {
@@ -117,6 +115,21 @@ class Explanation {
     if (seen.launched) std::cout << "  recorded as the authority of a launched site\n";
   }
 
+  /// Each check, and of one that failed what it said.
+  static void evidence(const std::vector<Evidence>& all) {
+    for (const Evidence& e : all) {
+      std::cout << "    " << e.check << ": " << (e.passed ? "passed" : "failed");
+      if (e.status != 0) std::cout << ", " << e.status;
+      std::cout << " after " << to_string(e.took) << "\n";
+      if (e.passed) continue;
+      for (std::size_t at = 0; at < e.said.size();) {
+        const auto end = std::min(e.said.find('\n', at), e.said.size());
+        std::cout << "      " << e.said.substr(at, end - at) << "\n";
+        at = end + 1;
+      }
+    }
+  }
+
   /// A message that a hold tells of below is not told here.
   void failures(const ObservedEnvironment& seen) const {
     std::vector<Failure> failures = seen.failures;
@@ -128,7 +141,9 @@ class Explanation {
       });
       std::cout << "  failed " << ago(f.ended_at, now_) << ", "
                 << (f.quarantined ? "in quarantine" : std::to_string(f.attempts) + " times")
+                << (f.after_switch ? ", after visitors were let in" : "")
                 << (told ? "" : ": " + f.message) << "\n";
+      evidence(f.evidence);
     }
     if (failures.size() > failures_shown)
       std::cout << "  " << failures.size() - failures_shown << " earlier failures\n";
@@ -149,6 +164,8 @@ class Explanation {
         lines.push_back(paint_.bad("held " + h.reason + ": ") + h.message +
                         (h.opens_at ? "; opens " + to_rfc3339(*h.opens_at) : ""));
     if (lines.empty()) lines.push_back(paint_.good("nothing to do"));
+    if (auto said = look_.plan.verdicts.find(e_.name); said != look_.plan.verdicts.end())
+      for (const Verdict& v : said->second) lines.push_back(verdict_line(v));
     for (const auto& w : look_.plan.warnings)
       if (w.starts_with(e_.name + ": "))
         lines.push_back(paint_.change("warning: ") + w.substr(e_.name.size() + 2));
@@ -194,7 +211,8 @@ int run_explain(const Options& asked) {
                         .look(*site, {}, nullptr);
   if (look.problem) return fail(look.problem->message);
   if (options.json) {
-    std::cout << plan_json({{site.get(), &look.observed, &look.plan, ""}}) << "\n";
+    std::cout << explain_json({site.get(), &look.observed, &look.plan, ""}, environment->name)
+              << "\n";
     return exit_done;
   }
   Explanation(*site, *environment, look, observer.clock.now(), Paint(options.color)).print();

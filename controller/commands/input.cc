@@ -26,6 +26,13 @@ int misused(const std::string& message) {
   return exit_usage;
 }
 
+std::string told_as(const std::string& message,
+                    const std::vector<std::pair<std::string, std::string>>& facts) {
+  std::string text = "tidegate: " + message;
+  for (const auto& [key, value] : facts) text += " " + key + "=" + value;
+  return text;
+}
+
 std::string who_asks() {
   const char* sudo = std::getenv("SUDO_USER");
   if (sudo && *sudo) return sudo;
@@ -64,6 +71,21 @@ Result<std::string> secrets_directory(const Options& options) {
 
 namespace {
 
+/// As the loop does: files of several sources are told apart by their source's name.
+std::string prefix_of(const SourceSettings& source, std::size_t sources) {
+  return sources > 1 ? source.name + "/" : "";
+}
+
+std::vector<SourceRole> roles_of(const std::vector<SourceSettings>& sources) {
+  std::vector<SourceRole> roles;
+  for (const auto& source : sources) {
+    roles.push_back(source.role);
+    roles.back().name = source.name;
+    roles.back().prefix = prefix_of(source, sources.size());
+  }
+  return roles;
+}
+
 /// Everything that --manifests or the configuration's sources hold.
 Result<Fleet> read_fleet(const Options& options) {
   auto secrets = secrets_directory(options);
@@ -74,23 +96,27 @@ Result<Fleet> read_fleet(const Options& options) {
   if (!options.manifests.empty()) {
     auto changes = read_manifests(options.manifests, Secrets(*secrets), mirrors.path());
     if (!changes) return std::move(changes.error());
-    return Fleet(known_zone).with(changes->changes, changes->revision, changes->author);
+    return Fleet(known_zone)
+        .with(changes->changes, changes->revision, changes->author)
+        .with_signatures(changes->signature);
   }
   auto configuration = given_configuration(options);
   if (!configuration) return std::move(configuration.error());
   if (!*configuration)
     return Error{ErrorKind::invalid,
                  "say which manifests: --manifests DIR or URL@REF, or --config FILE"};
-  Fleet fleet(known_zone);
-  for (const auto& source : (*configuration)->sources) {
+  const auto& sources = (*configuration)->sources;
+  Fleet fleet = Fleet(known_zone).with_sources(roles_of(sources));
+  std::vector<SignatureQuestion> questions;
+  for (const auto& source : sources) {
     auto changes = GitSource(source, Secrets(*secrets), mirrors.path()).changed_since("");
     if (!changes) return std::move(changes.error()).within("source " + source.name);
-    if ((*configuration)->sources.size() > 1) {
-      for (auto& change : (*changes)->changes) change.path = source.name + "/" + change.path;
-    }
-    fleet = fleet.with((*changes)->changes, (*changes)->revision, (*changes)->author);
+    questions.push_back((*changes)->signature);
+    for (auto& change : (*changes)->changes)
+      change.path = prefix_of(source, sources.size()) + change.path;
+    fleet = fleet.with((*changes)->changes, (*changes)->revision, (*changes)->author, source.name);
   }
-  return fleet;
+  return fleet.with_signatures(first_answer(std::move(questions)));
 }
 
 }  // namespace

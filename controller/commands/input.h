@@ -19,6 +19,11 @@ int fail(const std::string& message);
 /// The same for what was asked the wrong way: exit_usage.
 int misused(const std::string& message);
 
+/// A line for operators, as a command tells it to the person who gave it: "tidegate: cannot …
+/// site=acme problem=…".
+std::string told_as(const std::string& message,
+                    const std::vector<std::pair<std::string, std::string>>& facts);
+
 /// Who gave this command, for history: the user's name, of sudo's too.
 std::string who_asks();
 

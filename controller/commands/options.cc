@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "controller/commands/version.h"
+#include "reconcilers/plan_text.h"
 #include "schemas/text.h"
 
 namespace tidegate {
@@ -29,10 +30,13 @@ class Parser {
     app_.add_flag("--no-color", no_color_,
                   "never print colours (also: NO_COLOR in the environment)");
     offline();
+    policies();
+    audit();
     working();
     telling();
     asking();
     editing();
+    by_hand();
   }
 
   std::optional<Options> parse(int argc, char** argv, int& exit_code) {
@@ -50,15 +54,16 @@ class Parser {
       exit_code = exit_done;
       return std::nullopt;
     } catch (const CLI::ParseError& e) {
-      const auto chosen = app_.get_subcommands();
       exit_code = exit_usage;
       if (argc == 1) {
         std::cerr << app_.help() << "\n";
         return std::nullopt;
       }
-      if (chosen.empty() && *argv[1] != '-') return misspelt(argv[1], exit_code);
-      std::cerr << "tidegate: " << e.what() << "\nRun `tidegate "
-                << (chosen.empty() ? "" : chosen.front()->get_name() + " ") << "--help`.\n";
+      const CLI::App& command = innermost();
+      if (&command == &app_ && *argv[1] != '-') return misspelt(argv[1], exit_code);
+      const bool unfinished = &command != &app_ && !command.get_subcommands({}).empty();
+      std::cerr << "tidegate: " << (unfinished ? unknown_below(command, argc, argv) : e.what())
+                << "\nRun `tidegate " << path_of(command) << "--help`.\n";
       return std::nullopt;
     }
     return o_;
@@ -77,13 +82,39 @@ class Parser {
     exit_code = exit_usage;
     return std::nullopt;
   }
+  /// The command that was named last, of those that have others below them too.
+  const CLI::App& innermost() const {
+    const CLI::App* named = &app_;
+    while (!named->get_subcommands().empty()) named = named->get_subcommands().front();
+    return *named;
+  }
+  /// "policy test ".
+  std::string path_of(const CLI::App& command) const {
+    return &command == &app_ ? "" : path_of(*command.get_parent()) + command.get_name() + " ";
+  }
+  static std::vector<std::string> names_below(const CLI::App& command) {
+    std::vector<std::string> names;
+    for (const CLI::App* sub : command.get_subcommands({})) names.push_back(sub->get_name());
+    return names;
+  }
   /// What a first word that is no command may have meant.
   std::string unknown(const std::string& word) const {
     if (word == "backup" || word == "import") return word + " is not supported yet";
-    std::vector<std::string> names;
-    for (const CLI::App* sub : app_.get_subcommands({})) names.push_back(sub->get_name());
+    const auto names = names_below(app_);
     const std::vector<std::string_view> known(names.begin(), names.end());
     return "there is no command \"" + word + "\"" + did_you_mean(word, known);
+  }
+  /// The same of a second word, or that one is missing.
+  std::string unknown_below(const CLI::App& group, int argc, char** argv) const {
+    const auto names = names_below(group);
+    const std::string path = path_of(group);
+    char** const end = argv + argc;
+    char** const at = std::find(argv + 1, end, group.get_name());
+    if (at != end && at + 1 != end && *at[1] != '-') {
+      const std::vector<std::string_view> known(names.begin(), names.end());
+      return "there is no command \"" + path + at[1] + "\"" + did_you_mean(at[1], known);
+    }
+    return "say which: tidegate " + path + join(names, " or tidegate " + path);
   }
   void output(CLI::App* sub) {
     sub->add_option("-o,--output", output_, "text or json")->check(CLI::IsMember({"text", "json"}));
@@ -127,11 +158,13 @@ class Parser {
     output(validate);
     auto* plan = command("plan", "what would be done now and why; changes nothing",
                          "  tidegate plan --manifests manifests/\n  tidegate plan --manifests "
-                         "https://git.example.org/fleet.git@main --site acme");
+                         "https://git.example.org/fleet.git@main --site acme\n  tidegate plan "
+                         "--manifests manifests/ --out plan.json && tidegate apply plan.json");
     manifests(plan, false);
     with_manifests_.push_back(plan);
     state(plan);
     plan->add_option("--site", o_.site, "this site alone");
+    plan->add_option("--out", o_.out, "save the plan in this file, for `tidegate apply FILE`");
     output(plan);
     auto* webserver =
         command("webserver", "print the web server's and PHP-FPM's configuration for a site",
@@ -153,11 +186,62 @@ class Parser {
     state(doctor);
     output(doctor);
   }
+  void policies() {
+    auto* policy =
+        command("policy", "try policies out on examples", "  tidegate policy test manifests/");
+    policy->require_subcommand(1);
+    policy->callback([] {});  // Runs after that of the command below, which says what is meant.
+    auto* test =
+        policy->add_subcommand("test", "hold policies against examples (*.case.yaml), offline");
+    test->footer(
+        "Examples:\n  tidegate policy test manifests/\n  tidegate policy test manifests/ -o "
+        "json\n\n"
+        "Exit codes: 0 every example came out as expected, 1 one did not, 64 usage.");
+    test->fallthrough();
+    test->callback([this] { o_.command = "policy test"; });
+    test->add_option("DIR", o_.paths, "a directory of manifests and *.case.yaml")
+        ->required()
+        ->expected(1);
+    output(test);
+  }
+  void audit() {
+    auto* audit = command("audit", "what was done, by whom, and what it rested on",
+                          "  tidegate audit verify --state state.db\n  tidegate audit export");
+    audit->require_subcommand(1);
+    audit->callback([] {});  // As of policy.
+    const auto below = [&](const std::string& name, const char* what, const char* examples) {
+      auto* sub = audit->add_subcommand(name, what);
+      sub->footer(examples);
+      sub->fallthrough();
+      sub->callback([this, name] { o_.command = "audit " + name; });
+      state(sub);
+      output(sub);
+      return sub;
+    };
+    below(
+        "verify", "follow the chain: was an entry changed, taken out or put in?",
+        "Examples:\n  tidegate audit verify --config /etc/tidegate/tidegate.yaml\n  tidegate audit "
+        "verify --anchor HASH@SEQ\n\n"
+        "Exit codes: 0 unbroken, 1 broken at the entry that is named, 64 usage.")
+        ->add_option("--anchor", o_.anchor,
+                     "a head noted elsewhere, HASH@SEQ: without one, a chain cut short at its end "
+                     "looks unbroken");
+    auto* out = below("export", "print the entries, a line of JSON each",
+                      "Examples:\n  tidegate audit export --site acme > acme.jsonl\n  tidegate "
+                      "audit export --since 2026-11-01T00:00:00Z\n\nThe head of the chain is told "
+                      "on stderr, to be noted elsewhere.");
+    out->add_option("--since", o_.since, "entries from this time on: 2026-11-01T00:00:00Z");
+    out->add_option("--site", o_.site, "of this site alone");
+  }
   void working() {
     auto* apply = command("apply", "do all that can be done, once",
                           "  tidegate apply --manifests manifests/\n  tidegate apply --manifests "
-                          "manifests/ --site acme --timeout 10m");
-    manifests(apply, true);
+                          "manifests/ --site acme --timeout 10m\n  tidegate apply plan.json");
+    apply->add_option(
+        "FILE", o_.saved_plan,
+        "a plan that `tidegate plan --out FILE` saved: its steps are done exactly so, or "
+        "nothing is when what it rests on has moved");
+    manifests(apply, false);
     state(apply);
     apply->add_option("--site", o_.site, "this site alone");
     timeout(apply, "30m");
@@ -202,7 +286,10 @@ class Parser {
     logs->add_flag("--follow", o_.follow, "go on while it runs");
   }
   void asking() {
-    auto* wait = command("wait", "until a site or environment has converged",
+    auto* wait = command("wait",
+                         "until a site or environment has converged; ends with 3 as soon as only "
+                         "holds are left that no time before the timeout lifts, with 4 at the "
+                         "timeout",
                          "  tidegate wait acme --timeout 10m && echo it is live");
     target(wait, false, true);
     state(wait);
@@ -251,20 +338,54 @@ class Parser {
     common(rollback);
   }
 
+  void by_hand() {
+    const std::string found =
+        "\n\nWithout --manifests: those that were applied last, or the controller's.";
+    auto* commit = command(
+        "commit", "commit what was changed by hand where code.writable is set, and push it",
+        "  tidegate commit acme/dev -m \"A wider banner\"\n  tidegate commit acme/dev -m Banner "
+        "--dry-run --manifests manifests/\n  tidegate commit acme/dev -m Banner --author \"Ada "
+        "<ada@example.org>\"" +
+            found);
+    target(commit, true, true);
+    manifests(commit, false);
+    state(commit);
+    output(commit);
+    commit->add_option("-m,--message", o_.message, "the commit's message")->required();
+    commit->add_option("--author", o_.author,
+                       "\"Name <mail>\" (default: git's user.name and user.email)");
+    commit->add_flag("--dry-run", o_.dry_run, "print what would be committed, commit nothing");
+    commit->add_flag("--include-generated", o_.generated,
+                     "commit what the build makes and what .gitignore names too");
+    auto* discard = command(
+        "discard", "give up what was changed by hand where code.writable is set",
+        "  tidegate discard acme/dev\n  tidegate discard acme/dev --yes --manifests manifests/" +
+            found);
+    target(discard, true, true);
+    manifests(discard, false);
+    state(discard);
+    discard->add_flag("--yes", o_.yes, "do not ask");
+  }
+
   static void refuse(const std::string& option, const std::string& why) {
     throw CLI::ValidationError(option, why);
   }
 
   void finish() {
-    const CLI::App& chosen = *app_.get_subcommands().front();
+    const CLI::App& chosen = innermost();
     o_.json = output_ == "json";
     if (o_.json && !chosen.get_option_no_throw("--output"))
       refuse("--output", o_.command + " prints no JSON; leave it out");
+    if (o_.json && o_.effective)
+      refuse("--output", "--effective prints YAML; leave one of them out");
     o_.color = !no_color_ && !std::getenv("NO_COLOR") && ::isatty(STDOUT_FILENO);
     find_store(chosen);
     const bool asked = std::ranges::find(with_manifests_, &chosen) != with_manifests_.end();
     if (asked && o_.manifests.empty() && o_.config.empty())
       refuse("--manifests", "say which manifests: --manifests DIR or URL@REF, or --config FILE");
+    if (o_.command == "apply") one_of_plan_and_manifests();
+    if (o_.command == "commit" && o_.message.find_first_not_of(" \t\r\n") == std::string::npos)
+      refuse("--message", "is empty; say what was changed");
     if (!timeout_.empty()) {
       o_.timeout = parse_duration(timeout_);
       if (!o_.timeout)
@@ -279,6 +400,17 @@ class Parser {
     if (slash != std::string::npos) o_.target.environment = target_.substr(slash + 1);
     if (!whole && o_.target.environment.empty())
       refuse("target", "\"" + target_ + "\" names no environment; write SITE/ENV");
+  }
+
+  /// A saved plan says itself which manifests and which sites it is about.
+  void one_of_plan_and_manifests() const {
+    if (o_.manifests.empty() && o_.saved_plan.empty())
+      refuse("--manifests",
+             "say which manifests: --manifests DIR or URL@REF, or the FILE of a saved plan");
+    if (o_.saved_plan.empty()) return;
+    if (!o_.manifests.empty())
+      refuse("--manifests", "a saved plan names its manifests; leave it out");
+    if (!o_.site.empty()) refuse("--site", "a saved plan names its sites; leave it out");
   }
 
   /// A server in the environment is meant where nothing on the command line says otherwise.

@@ -38,7 +38,13 @@ struct Options {
   std::string sockets = "/run/php", temporaries = "/var/lib/php/tidegate";  ///< webserver
   std::optional<std::uint64_t> generation;
   std::size_t limit = 50;
+  std::string anchor, since;  ///< audit
   std::vector<std::string> words;  ///< exec
+  std::string out;                 ///< plan --out
+  std::string saved_plan;          ///< apply FILE
+  std::string author;              ///< commit --author
+  bool generated = false;          ///< commit --include-generated
+  bool yes = false;                ///< discard --yes
 };
 
 /// Reads argv. Nothing: it was --help, --version or a mistake, told already; then `exit_code` says
@@ -57,8 +63,13 @@ int run_logs(const Options& options);
 int run_wait(const Options& options);
 int run_retry(const Options& options);
 int run_exec(const Options& options);
+int run_commit(const Options& options);
+int run_discard(const Options& options);
 int run_webserver(const Options& options);
 int run_doctor(const Options& options);
+int run_policy_test(const Options& options);
+int run_audit_verify(const Options& options);
+int run_audit_export(const Options& options);
 /// promote, sync, wipe, rollback: by options.command.
 int run_edit(const Options& options);
 

@@ -47,10 +47,10 @@ Options good(const std::vector<std::string>& words) {
   return parsed.options.value_or(Options{});
 }
 
-const std::vector<std::string> commands{"validate",   "plan",    "webserver", "doctor",  "apply",
-                                        "controller", "exec",    "status",    "explain", "history",
-                                        "logs",       "wait",    "retry",     "promote", "sync",
-                                        "wipe",       "rollback"};
+const std::vector<std::string> commands{"validate",   "plan",     "webserver", "doctor",  "apply",
+                                        "controller", "exec",     "status",    "explain", "history",
+                                        "logs",       "wait",     "retry",     "promote", "sync",
+                                        "wipe",       "rollback", "commit",    "discard"};
 
 class OptionsTest : public testing::Test {
  protected:
@@ -113,6 +113,14 @@ TEST_F(OptionsTest, ReadsWhatEachCommandTakes) {
   EXPECT_EQ(o.from, "live");
   o = good({"rollback", "--manifests", "m", "acme/live", "--to", "8ab17c0"});
   EXPECT_EQ(o.commit, "8ab17c0");
+  o = good({"plan", "--manifests", "m", "--out", "plan.json"});
+  EXPECT_EQ(o.out, "plan.json");
+  o = good({"apply", "plan.json", "--timeout", "1m"});
+  EXPECT_EQ(o.saved_plan, "plan.json");
+  o = good({"policy", "test", "m", "-o", "json"});
+  EXPECT_EQ(o.command, "policy test");
+  EXPECT_EQ(o.paths, std::vector<std::string>{"m"});
+  EXPECT_TRUE(o.json);
   o = good({"wait", "acme", "--for", "converged", "--timeout", "10m"});
   EXPECT_EQ(o.timeout, 10min);
   EXPECT_EQ(good({"controller", "--config", "c"}).config, "c");
@@ -122,8 +130,23 @@ TEST_F(OptionsTest, ReadsWhatEachCommandTakes) {
 
 TEST_F(OptionsTest, TellsAMistakeInALineAndWhereToLook) {
   EXPECT_EQ(mistake({"validate"}), "tidegate: PATH is required\nRun `tidegate validate --help`.\n");
-  EXPECT_EQ(mistake({"apply"}),
-            "tidegate: --manifests is required\nRun `tidegate apply --help`.\n");
+  EXPECT_EQ(
+      mistake({"apply"}),
+      "tidegate: --manifests: say which manifests: --manifests DIR or URL@REF, or the FILE of "
+      "a saved plan\nRun `tidegate apply --help`.\n");
+  EXPECT_EQ(mistake({"policy", "test"}),
+            "tidegate: DIR is required\nRun `tidegate policy test --help`.\n");
+  EXPECT_EQ(mistake({"policy", "tset", "m"}),
+            "tidegate: there is no command \"policy tset\"; did you mean \"test\"?\nRun `tidegate "
+            "policy --help`.\n");
+  EXPECT_EQ(mistake({"audit"}),
+            "tidegate: say which: tidegate audit verify or tidegate audit export\nRun `tidegate "
+            "audit --help`.\n");
+  EXPECT_EQ(mistake({"commit", "acme/dev", "-m", " "}),
+            "tidegate: --message: is empty; say what was changed\nRun `tidegate commit --help`.\n");
+  EXPECT_EQ(mistake({"validate", "--effective", "-o", "json", "m"}),
+            "tidegate: --output: --effective prints YAML; leave one of them out\nRun `tidegate "
+            "validate --help`.\n");
   EXPECT_EQ(mistake({"controller"}),
             "tidegate: --config is required\nRun `tidegate controller --help`.\n");
   EXPECT_EQ(mistake({"explain", "acme"}),

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <iostream>
 #include <thread>
 
@@ -8,6 +9,7 @@
 #include "controller/commands/print.h"
 #include "controller/host/layout.h"
 #include "controller/service/installation.h"
+#include "controller/service/saved_plan.h"
 
 namespace tidegate {
 namespace {
@@ -47,6 +49,29 @@ int exit_of(const std::vector<PlannedSite>& sites, bool broken) {
   return broken ? exit_failed : pending ? exit_pending : held ? exit_held : exit_done;
 }
 
+std::string absolute_or_none(const std::string& path) {
+  return path.empty() ? "" : std::filesystem::absolute(path).lexically_normal().string();
+}
+
+/// What `apply FILE` needs to plan the same again, by itself.
+Result<void> save(const Options& options, const GivenFleet& given,
+                  const std::vector<PlannedSite>& planned) {
+  SavedPlan out;
+  out.covers = bases_of(planned);
+  out.id = digest_of(out.covers);
+  if (options.manifests.empty())
+    out.origin.config = absolute_or_none(options.config);
+  else
+    out.origin.manifests = absolute_manifests(options.manifests);
+  out.origin.secrets = absolute_or_none(options.secrets);
+  out.state = absolute_or_none(options.state);
+  out.revision = given.fleet.revision();
+  auto saved = save_plan(options.out, out, plan_json(planned, given.problems));
+  if (!saved) return std::move(saved.error()).within("save the plan");
+  std::cerr << "saved; to do exactly this: tidegate apply " << options.out << "\n";
+  return {};
+}
+
 }  // namespace
 
 int run_plan(const Options& options) {
@@ -82,6 +107,8 @@ int run_plan(const Options& options) {
     for (const auto& p : planned) print_plan(std::cout, p, paint);
     if (planned.empty() && !given->broken) std::cerr << "no site is declared\n";
   }
+  if (!options.out.empty())
+    if (auto saved = save(options, *given, planned); !saved) return fail(saved.error().message);
   return exit_of(planned, given->broken);
 }
 

@@ -47,12 +47,20 @@ void print_table(std::ostream& out, const std::vector<std::vector<std::string>>&
   }
 }
 
+std::string verdict_line(const Verdict& verdict) {
+  return (verdict.name().empty() ? "" : verdict.name() + " ") +
+         (verdict.hold ? "holds: " : "allows: ") + verdict.said +
+         (verdict.hold && verdict.hold->opens_at
+              ? "; opens " + to_rfc3339(*verdict.hold->opens_at)
+              : "");
+}
+
 void print_plan(std::ostream& out, const PlannedSite& site, const Paint& paint) {
   if (!site.problem.empty()) {
     out << paint.strong(site.site->name) << "\n  " << paint.bad("✗ " + site.problem) << "\n";
     return;
   }
-  if (site.plan->converged()) {
+  if (site.plan->converged() && site.plan->verdicts.empty() && site.plan->warnings.empty()) {
     out << paint.strong(site.site->name) << "  " << paint.good("converged") << "\n";
     return;
   }
@@ -60,7 +68,7 @@ void print_plan(std::ostream& out, const PlannedSite& site, const Paint& paint) 
   std::vector<std::vector<std::string>> rows;
   for (const Step& s : site.plan->ready) {
     rows.push_back({std::string("  ") + paint.change(sign(s.actions, s.creates)), s.environment,
-                    describe(s.actions), paint.faint("because " + s.because)});
+                    step_text(s), paint.faint("because " + s.because)});
   }
   for (const Waiting& w : site.plan->waiting) {
     std::string what = describe(w.actions);
@@ -72,7 +80,12 @@ void print_plan(std::ostream& out, const PlannedSite& site, const Paint& paint) 
                     "held " + h.reason,
                     h.message + (h.opens_at ? "; opens " + to_rfc3339(*h.opens_at) : "")});
   }
+  if (rows.empty()) out << "  " << paint.good("converged") << "\n";
   print_table(out, rows);
+  for (const auto& [environment, verdicts] : site.plan->verdicts) {
+    for (const Verdict& v : verdicts)
+      out << "  " << paint.faint(environment + ": " + verdict_line(v)) << "\n";
+  }
   for (const auto& warning : site.plan->warnings)
     out << "  " << paint.change("warning: ") << warning << "\n";
 }

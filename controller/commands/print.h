@@ -30,6 +30,9 @@ class Paint {
 /// is left out.
 void print_table(std::ostream& out, const std::vector<std::vector<std::string>>& rows);
 
+/// "gold-live/office-hours holds: …; opens 2026-11-23T08:00:00Z", "gold-live/soaked allows: …".
+std::string verdict_line(const Verdict& verdict);
+
 /// A site's plan, a line a step: "+" creates, "~" replaces, "-" empties, "·" waits, "!" is held.
 void print_plan(std::ostream& out, const PlannedSite& site, const Paint& paint);
 

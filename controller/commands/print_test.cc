@@ -78,6 +78,28 @@ TEST_F(PlanPrintTest, SaysWhenThereIsNothingToDo) {
   EXPECT_EQ(printed("observe acme: disk on fire"), "acme\n  ✗ observe acme: disk on fire\n");
 }
 
+TEST_F(PlanPrintTest, ShowsWhatEachPolicySaid) {
+  plan.verdicts["live"] = {
+      {"gold", "soaked", {}, "1111111 is proven in test since noon"},
+      {"peak", "", Hold{"live", "Frozen", "peak: frozen: sale", {}}, "frozen: sale"},
+      {"gold", "hours", Hold{"live", "WindowClosed", "gold/hours: closed", Timestamp{}}, "closed"},
+      {"", "", Hold{"live", "PolicyBroken", "Policy \"x\" is broken", {}},
+       "Policy \"x\" is broken"}};
+  const std::string said =
+      "  live: gold/soaked allows: 1111111 is proven in test since noon\n"
+      "  live: peak holds: frozen: sale\n"
+      "  live: gold/hours holds: closed; opens 1970-01-01T00:00:00Z\n"
+      "  live: holds: Policy \"x\" is broken\n";
+  EXPECT_EQ(printed(), "acme\n  converged\n" + said);
+  plan.held = {{"live", "Frozen", "peak: frozen: sale", {}}};
+  EXPECT_EQ(printed(), "acme\n  !  live  held Frozen  peak: frozen: sale\n" + said);
+}
+
+TEST_F(PlanPrintTest, WhatHasConvergedIsWarnedOfToo) {
+  plan.warnings = {"live: runs hotfix 1111111"};
+  EXPECT_EQ(printed(), "acme\n  converged\n  warning: live: runs hotfix 1111111\n");
+}
+
 TEST_F(PlanPrintTest, GivesEachStepItsSignAndItsReason) {
   plan.ready = {
       step("dev", {Promote{one}, Wipe{Part::databases, 0}}, "it is new"),

@@ -14,6 +14,7 @@
 #include "controller/calendar/calendar.h"
 #include "controller/commands/input.h"
 #include "controller/commands/options.h"
+#include "schemas/policy_case.h"
 
 namespace tidegate {
 namespace {
@@ -35,6 +36,7 @@ Result<std::string> read_manifest_file(const std::string& path) {
 struct Given {
   std::vector<FileChange> files;
   std::vector<Problem> warnings;
+  std::vector<Problem> of_cases;  ///< Of examples of policies, which are no manifests.
 };
 
 /// Gathers files below several paths, told as they were given; one given twice counts once.
@@ -47,6 +49,11 @@ class Gathering {
       if (!is_new(path)) return std::nullopt;
       auto text = read_manifest_file(path);
       if (!text) return std::move(text.error());
+      if (is_policy_case_path(path)) {
+        const auto problems = read_policy_cases(path, *text).problems;
+        given_.of_cases.insert(given_.of_cases.end(), problems.begin(), problems.end());
+        return std::nullopt;
+      }
       given_.files.push_back({path, std::move(*text)});
       return std::nullopt;
     }
@@ -103,6 +110,7 @@ int run_validate(const Options& options) {
   const auto& files = given->files;
   const Fleet fleet = Fleet(known_zone).with(files, "", "");
   auto problems = fleet.problems();
+  problems.insert(problems.end(), given->of_cases.begin(), given->of_cases.end());
   problems.insert(problems.begin(), given->warnings.begin(), given->warnings.end());
   bool ok = true;
   for (const auto& problem : problems) ok &= problem.warning;

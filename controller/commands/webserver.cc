@@ -68,7 +68,9 @@ void nginx_body(std::ostream& out, const Host& h) {
   out << "    index index.php index.html;\n"
       << "    client_max_body_size 64m;\n"
       << "    location / { try_files $uri $uri/ /index.php$is_args$args; }\n";
-  // Uploads are files and never code. They are the one place where pages can make links.
+  // Where people and pages write to the code they can make links anywhere in it.
+  if (h.environment.writable) out << "    disable_symlinks if_not_owner from=$document_root;\n";
+  // Uploads are files and never code. Pages can make links there.
   for (const auto& path : uploads(h)) {
     out << "    location ^~ " << path << "/ {\n"
         << "        disable_symlinks on from=$document_root" << path << ";\n"
@@ -137,8 +139,11 @@ void apache_host(std::ostream& out, const Host& h, const char* link, const Addre
         << "    SSLCertificateKeyFile /etc/letsencrypt/live/" << address.host << "/privkey.pem\n";
   }
   out << "    <Directory " << h.layout.directory() << ">\n"
-      << "        Options FollowSymLinks\n        AllowOverride All\n        Require all granted\n "
-         "   </Directory>\n"
+      << (h.environment.writable
+              ? "        Options SymLinksIfOwnerMatch\n        AllowOverride AuthConfig FileInfo "
+                "Indexes Limit Options=Indexes,MultiViews,SymLinksIfOwnerMatch\n"
+              : "        Options FollowSymLinks\n        AllowOverride All\n")
+      << "        Require all granted\n    </Directory>\n"
       << "    RewriteEngine On\n";
   if (visitors) {
     out << "    RewriteCond " << h.layout.maintenance() << " -f\n"

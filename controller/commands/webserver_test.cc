@@ -274,6 +274,21 @@ php_admin_value[disable_functions] = exec,passthru,shell_exec,system,proc_open,p
       << "php.ini is the machine's, once";
 }
 
+TEST_F(WebserverTest, FollowsNoLinkOfAnotherOwnerWherePeopleWriteToTheCode) {
+  std::string text = manifests;
+  const std::string managed = "{code: {branch: main}}";
+  text.replace(text.find(managed), managed.size(),
+               "{code: {branch: main, writable: true}, url: \"http://dev.acme.example\"}");
+  write_file(directory / "fleet/fleet.yaml", text);
+  EXPECT_NE(
+      printed("dev", "nginx").find("    disable_symlinks if_not_owner from=$document_root;\n"),
+      std::string::npos);
+  EXPECT_NE(printed("dev", "apache")
+                .find("        Options SymLinksIfOwnerMatch\n        AllowOverride AuthConfig "
+                      "FileInfo Indexes Limit Options=Indexes,MultiViews,SymLinksIfOwnerMatch\n"),
+            std::string::npos);
+}
+
 TEST_F(WebserverTest, SaysWhatItHasNothingToPrintFor) {
   EXPECT_EQ(hosts("dev", "nginx"), "# acme/dev has no url\n");
   EXPECT_EQ(printed("prod", "nginx", exit_failed), "");

@@ -193,6 +193,14 @@ std::optional<Error> directory_problem(const std::string& directory) {
 
 }  // namespace
 
+Result<void> GitRepository::can_check_out(const CommitId& commit) const {
+  auto entries = list(commit, "");
+  if (!entries) return std::move(entries.error());
+  auto plan = plan_of(*this, std::move(*entries));
+  if (!plan) return std::move(plan.error());
+  return {};
+}
+
 Result<Checkout> GitRepository::check_out(const CommitId& commit,
                                           const std::string& directory) const {
   const std::string doing = "check out \"" + commit.brief() + "\"";

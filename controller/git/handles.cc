@@ -57,6 +57,10 @@ void GitRelease<git_repository>::operator()(git_repository* handle) const {
   git_repository_free(handle);
 }
 template <>
+void GitRelease<git_revwalk>::operator()(git_revwalk* handle) const {
+  git_revwalk_free(handle);
+}
+template <>
 void GitRelease<git_signature>::operator()(git_signature* handle) const {
   git_signature_free(handle);
 }

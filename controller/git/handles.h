@@ -19,6 +19,7 @@ struct git_reference;
 struct git_reference_iterator;
 struct git_remote;
 struct git_repository;
+struct git_revwalk;
 struct git_signature;
 struct git_tree;
 struct git_tree_entry;
@@ -54,6 +55,8 @@ template <>
 void GitRelease<git_remote>::operator()(git_remote* handle) const;
 template <>
 void GitRelease<git_repository>::operator()(git_repository* handle) const;
+template <>
+void GitRelease<git_revwalk>::operator()(git_revwalk* handle) const;
 template <>
 void GitRelease<git_signature>::operator()(git_signature* handle) const;
 template <>

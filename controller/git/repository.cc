@@ -15,6 +15,7 @@ namespace tidegate {
 namespace {
 
 constexpr std::size_t subject_bytes_max = 500;
+constexpr std::size_t object_bytes_max = 1 << 20;
 
 Error unknown_commit(const CommitId& commit) {
   return {ErrorKind::invalid, "commit \"" + commit.hex + "\" is not in the repository"};
@@ -60,6 +61,22 @@ Found find_path(git_repository* repository, git_commit* commit, const std::strin
       git_odb_read_header(&size, &type, odb.get(), git_tree_entry_id(entry.get())) == 0)
     found.file->size = type == GIT_OBJECT_BLOB ? size : 0;
   return found;
+}
+
+/// The bytes of an object that is one of these; nothing when it is not there, is of another type,
+/// or is too large to be written by people.
+std::optional<std::string> read_object(git_repository* repository, const git_oid& id,
+                                       git_object_t wanted) {
+  GitHandle<git_odb> odb;
+  GitHandle<git_odb_object> object;
+  std::size_t size = 0;
+  git_object_t type;
+  if (git_repository_odb(odb.out(), repository) < 0 ||
+      git_odb_read_header(&size, &type, odb.get(), &id) < 0 || type != wanted ||
+      size > object_bytes_max || git_odb_read(object.out(), odb.get(), &id) < 0)
+    return std::nullopt;
+  return std::string(static_cast<const char*>(git_odb_object_data(object.get())),
+                     git_odb_object_size(object.get()));
 }
 
 std::string with_slash(const std::string& path) { return path.empty() ? "" : path + "/"; }
@@ -120,6 +137,55 @@ Result<CommitFacts> GitRepository::facts(const CommitId& id) const {
   if (subject) facts.subject = clean_line(subject, subject_bytes_max);
   facts.at = Timestamp(std::chrono::seconds(git_commit_time(commit.get())));
   return facts;
+}
+
+Result<std::string> GitRepository::read_commit(const CommitId& id) const {
+  git_oid oid;
+  if (!from_hex(id.hex, oid) || !has(id)) return unknown_commit(id);
+  auto object = read_object(repository_.get(), oid, GIT_OBJECT_COMMIT);
+  if (!object)
+    return Error{ErrorKind::invalid, "commit \"" + id.hex + "\" cannot be read, or is above 1 MiB"};
+  return std::move(*object);
+}
+
+std::optional<TagObject> GitRepository::read_tag(const std::string& full_ref) const {
+  git_oid oid;
+  if (git_reference_name_to_id(&oid, repository_.get(), full_ref.c_str()) < 0) return std::nullopt;
+  GitHandle<git_object> tag;
+  auto object = read_object(repository_.get(), oid, GIT_OBJECT_TAG);
+  if (!object || git_object_lookup(tag.out(), repository_.get(), &oid, GIT_OBJECT_TAG) < 0)
+    return std::nullopt;
+  const auto* annotated = reinterpret_cast<const git_tag*>(tag.get());
+  if (git_tag_target_type(annotated) != GIT_OBJECT_COMMIT) return std::nullopt;
+  return TagObject{std::move(*object), {to_hex(*git_tag_target_id(annotated))}};
+}
+
+Result<std::vector<CommitAndParents>> GitRepository::between(const CommitId& before,
+                                                             const CommitId& after,
+                                                             std::size_t limit) const {
+  git_oid older, newer;
+  if (!has(before) || !from_hex(before.hex, older)) return unknown_commit(before);
+  if (!has(after) || !from_hex(after.hex, newer)) return unknown_commit(after);
+  GitHandle<git_revwalk> walk;
+  if (git_revwalk_new(walk.out(), repository_.get()) < 0 ||
+      git_revwalk_push(walk.get(), &newer) < 0 || git_revwalk_hide(walk.get(), &older) < 0)
+    return Error{ErrorKind::transient, "read history: " + libgit2_reason()};
+  std::vector<CommitAndParents> commits;
+  git_oid next;
+  int code = 0;
+  while ((code = git_revwalk_next(&next, walk.get())) == 0) {
+    if (commits.size() == limit)
+      return Error{ErrorKind::invalid, "there are more than " + std::to_string(limit) +
+                                           " commits between \"" + before.brief() + "\" and \"" +
+                                           after.brief() + "\""};
+    GitHandle<git_commit> commit;
+    if (git_commit_lookup(commit.out(), repository_.get(), &next) < 0) break;
+    CommitAndParents& found = commits.emplace_back(CommitAndParents{{to_hex(next)}, {}});
+    for (unsigned i = 0; i < git_commit_parentcount(commit.get()); ++i)
+      found.parents.push_back({to_hex(*git_commit_parent_id(commit.get(), i))});
+  }
+  if (code != GIT_ITEROVER) return Error{ErrorKind::transient, "read history: " + libgit2_reason()};
+  return commits;
 }
 
 Result<std::vector<TrackedFile>> GitRepository::list(const CommitId& id,

@@ -38,6 +38,17 @@ struct Checkout {
   std::uint64_t bytes = 0;  ///< Content of the regular files.
 };
 
+/// An annotated tag.
+struct TagObject {
+  std::string object;  ///< Its bytes, as they were signed.
+  CommitId leads_to;
+};
+
+struct CommitAndParents {
+  CommitId id;
+  std::vector<CommitId> parents;
+};
+
 /// One repository, opened. Opening costs well under a millisecond, so open one per use. An object
 /// may be used by one thread at a time; several objects on one repository, in several threads and
 /// processes, are fine, also while it is fetched into.
@@ -56,6 +67,17 @@ class GitRepository {
   std::vector<std::string> references() const;
   bool has(const CommitId& commit) const;
   Result<CommitFacts> facts(const CommitId& commit) const;
+
+  /// The bytes of the commit's object, of which its id is the digest: verified while reading.
+  /// invalid: no such commit, or above 1 MiB.
+  Result<std::string> read_commit(const CommitId& commit) const;
+  /// The annotated tag that a full reference name points at. Nothing for a plain tag, for one that
+  /// leads to another annotated tag or to no commit, and above 1 MiB.
+  std::optional<TagObject> read_tag(const std::string& full_ref) const;
+  /// What `after` has in its history and `before` has not, newest first. invalid: either is
+  /// unknown, or there are more than `limit`.
+  Result<std::vector<CommitAndParents>> between(const CommitId& before, const CommitId& after,
+                                                std::size_t limit) const;
 
   /// Every file at or below `under` ("" or "." is everything), sorted by path. invalid: no such
   /// commit or path, or more than 1 000 000 files.
@@ -80,6 +102,8 @@ class GitRepository {
   /// file's come before the first write; after an error the caller removes what was written.
   /// Files above 16 MiB are held in memory one at a time. Durable when it returns (one syncfs).
   Result<Checkout> check_out(const CommitId& commit, const std::string& directory) const;
+  /// Whether it would be refused, whatever the directory.
+  Result<void> can_check_out(const CommitId& commit) const;
 
  private:
   struct Release {

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <utility>
 
+#include "controller/git/touched.h"
 #include "controller/git/tree_rules.h"
 
 namespace tidegate {
@@ -83,6 +84,23 @@ std::optional<Error> add_changes(const GitRepository& repository, const std::str
   return std::nullopt;
 }
 
+/// Says of each change who brought it. Nobody, where there are too many commits to look at.
+void add_commits(const GitRepository& repository, const std::string& folder,
+                 const std::optional<CommitId>& since, Snapshot& snapshot) {
+  const std::vector<CommitId> head{snapshot.commit};
+  if (snapshot.complete) {
+    for (FileChange& change : snapshot.changes) change.commits = head;
+    return;
+  }
+  auto touched = touched_between(repository, *since, snapshot.commit, folder);
+  if (!touched) return;
+  for (FileChange& change : snapshot.changes) {
+    const auto found = touched->find(folder.empty() ? change.path : folder + "/" + change.path);
+    // What no commit touched came by moving the branch, which nobody signed but its tip.
+    change.commits = found == touched->end() ? head : std::move(found->second);
+  }
+}
+
 bool has_manifest(const std::string& folder, const std::vector<TrackedFile>& entries) {
   return std::any_of(entries.begin(), entries.end(), [&](const TrackedFile& entry) {
     return entry.mode != mode_link && entry.mode != mode_submodule && !entry.blob.empty() &&
@@ -118,6 +136,7 @@ Result<Snapshot> snapshot_of(const GitRepository& repository, const std::string&
                        (folder.empty() ? "" : " below \"" + folder + "\""));
   }
   if (auto error = add_changes(repository, folder, *entries, snapshot)) return std::move(*error);
+  add_commits(repository, folder, since, snapshot);
   return snapshot;
 }
 
@@ -177,6 +196,10 @@ Result<std::vector<FileChange>> read_directory(const std::string& directory) {
   const fs::path root = fs::canonical(directory, failure);
   auto walk = failure ? fs::recursive_directory_iterator()
                       : fs::recursive_directory_iterator(root, failure);
+  if (failure == std::errc::not_a_directory)
+    return Error{ErrorKind::invalid, "\"" + directory +
+                                         "\" is a file; manifests are read from a directory: "
+                                         "name the one it lies in"};
   if (failure)
     return Error{ErrorKind::invalid, "\"" + directory + "\" cannot be read: " + failure.message()};
   std::vector<FileChange> files;

@@ -19,7 +19,9 @@ struct Snapshot {
   Timestamp at;
   /// Sorted by path; relative to the source's path. A file too large to be a manifest has a text
   /// that is too large as well, and a link or submodule one that is no manifest: the reader reports
-  /// them in their place, and what they said before stands.
+  /// them in their place, and what they said before stands. Each with every commit since the last
+  /// look that touched it, so that a signature on the newest one hides none below it; when
+  /// `complete`, with the commit of this look alone.
   std::vector<FileChange> changes;
   /// `changes` names every file there is; a file it does not name is gone. So on the first look,
   /// and when the commit given is not known any more.

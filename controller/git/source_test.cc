@@ -203,6 +203,10 @@ TEST(ReadDirectoryTest, RefusesALinkThatLeavesAndAFolderThatIsNone) {
                                       "\"; put a copy of the file there");
   EXPECT_EQ(read_directory(directory / "none").error().message,
             "\"" + (directory / "none") + "\" cannot be read: No such file or directory");
+  write_file(directory / "one.yaml", "kind: Site\n");
+  EXPECT_EQ(read_directory(directory / "one.yaml").error().message,
+            "\"" + (directory / "one.yaml") +
+                "\" is a file; manifests are read from a directory: name the one it lies in");
 }
 
 }  // namespace

@@ -4,19 +4,9 @@
 
 #include "controller/host/layout.h"
 #include "controller/process/users.h"
+#include "schemas/text.h"
 
 namespace tidegate {
-namespace {
-
-std::string filled(std::string text, const std::string& place, const std::string& value) {
-  for (auto at = text.find(place); at != std::string::npos;
-       at = text.find(place, at + value.size())) {
-    text.replace(at, place.size(), value);
-  }
-  return text;
-}
-
-}  // namespace
 
 Result<std::shared_ptr<DatabaseEngine>> Engines::of(const HostDriverSpec& driver, Engine engine) {
   std::string key = driver.root;
@@ -48,8 +38,7 @@ Result<std::optional<std::pair<unsigned, unsigned>>> user_of(const HostDriverSpe
                                                              const std::string& environment) {
   using User = std::optional<std::pair<unsigned, unsigned>>;
   if (driver.run_as.empty()) return User{};
-  const std::string name =
-      filled(filled(driver.run_as, "{site}", site), "{environment}", environment);
+  const std::string name = filled_in(driver.run_as, site, environment);
   auto user = find_user(name);
   if (!user) return std::move(user.error()).within("runAs of driver \"" + driver.name + "\"");
   if (user->uid == ::geteuid()) return User{};

@@ -13,6 +13,7 @@
 #include "controller/host/files/marks.h"
 #include "controller/host/observe.h"
 #include "controller/host/operation.h"
+#include "controller/host/reverify.h"
 #include "controller/host/roots.h"
 #include "controller/host/tend.h"
 #include "reconcilers/plan_text.h"
@@ -124,11 +125,15 @@ Result<ObservedSite> HostDriver::observe(const Site& site) {
 
 Result<void> HostDriver::start(const Site& site, const Step& step) {
   if (pool_->stopping) return Error{ErrorKind::transient, "the controller is stopping"};
-  const bool launches = step.actions.size() == 1 && std::holds_alternative<Launch>(step.actions[0]);
-  return launches ? launch(site, step) : begin(site, step);
+  if (step.actions.size() == 1) {
+    const auto* launches = std::get_if<Launch>(&step.actions[0]);
+    if (launches || std::holds_alternative<Unlaunch>(step.actions[0]))
+      return launch(site, step, launches);
+  }
+  return begin(site, step);
 }
 
-Result<void> HostDriver::launch(const Site& site, const Step& step) {
+Result<void> HostDriver::launch(const Site& site, const Step& step, const Launch* launched) {
   const Environment* environment = site.find(step.environment);
   if (!environment) return Error{ErrorKind::invalid, step.environment + " is not declared"};
   const auto layout = layout_of(site, *environment);
@@ -138,9 +143,22 @@ Result<void> HostDriver::launch(const Site& site, const Step& step) {
   auto record = known_record(layout);
   if (!record) return std::move(record.error());
   if (!*record) return Error{ErrorKind::transient, step.environment + " is not there"};
-  (*record)->launched = true;
-  if (auto noted = register_environment(layout, true); !noted) return noted;
-  return write_record(layout, **record);
+  if (!launched && services_.gate) {
+    // By its lock it is this very step that the environment is busy with.
+    if (auto refusal = services_.gate(site, step, services_.owner))
+      return Error{ErrorKind::transient, refusal->message};
+  }
+  if (services_.begins) services_.begins(site, step, "");
+  (*record)->launched = launched != nullptr;
+  (*record)->took_over = launched ? launched->took_over : "";
+  for (const auto& id : step.grants) (*record)->grants_used[id] = {};
+  // What protects is noted first, what ends it last.
+  if (launched) {
+    if (auto noted = register_environment(layout, true); !noted) return noted;
+    return write_record(layout, **record);
+  }
+  if (auto written = write_record(layout, **record); !written) return written;
+  return register_environment(layout, false);
 }
 
 /// The journal of a step that begins on a release; `memory` is what ran before.
@@ -153,6 +171,7 @@ Result<Journal> HostDriver::first_entry(const Site& site, const Environment& env
   entry.digest = step.digest;
   entry.revision = site.revision;
   entry.author = site.author;
+  entry.grants = step.grants;
   entry.creates = step.creates;
   entry.asked = step.asked;
   entry.before = memory.current;
@@ -165,6 +184,7 @@ Result<Journal> HostDriver::first_entry(const Site& site, const Environment& env
     entry.prepared.created_at = entry.started_at;
   }
   entry.prepared.commit = step.commit;
+  if (!entry.reuses) entry.prepared.writable = environment.writable;
   entry.prepared.manifest_revision = site.revision;
   auto inputs = inputs_digest(site, environment, services_.secrets);
   if (!inputs) return std::move(inputs.error());
@@ -206,6 +226,7 @@ Result<void> HostDriver::begin(const Site& site, const Step& step) {
     *journal = std::move(*entry);
   }
   (*journal)->owner = services_.owner;
+  if (services_.begins) services_.begins(site, step, (*journal)->operation);
   if (auto written = write_journal(layout, **journal); !written) return written;
   if (!recovers) {
     const Journal& entry = **journal;
@@ -230,7 +251,7 @@ Result<void> HostDriver::begin(const Site& site, const Step& step) {
   return {};
 }
 
-Result<bool> HostDriver::tend(const Site& site) {
+Result<bool> HostDriver::tend(const Site& site, const std::function<bool()>& enough) {
   bool news = false;
   std::set<std::string> builds;
   std::optional<Error> problem;  // Of one environment, which keeps no other from being tended.
@@ -241,6 +262,13 @@ Result<bool> HostDriver::tend(const Site& site) {
     auto place = Place::make(services_, pool_->engines, site, environment);
     auto tended = place ? tend_environment(*place, services_.renews_stat_cache)
                         : Result<Tended>(std::move(place.error()));
+    if (tended && (tended->unhealthy || environment.verify.again)) {
+      auto verified = verify_again(*place, enough);
+      if (verified)
+        tended->news |= *verified;
+      else
+        tended = std::move(verified.error());
+    }
     if (tended) {
       news |= tended->news;
       builds.merge(tended->builds);
@@ -253,14 +281,31 @@ Result<bool> HostDriver::tend(const Site& site) {
   return news;
 }
 
+Result<Place> HostDriver::place_of(const Site& site, const std::string& environment) {
+  const Environment* declared = site.find(environment);
+  if (!declared || !declared->driver)
+    return Error{ErrorKind::invalid, site.name + "/" + environment + " is not declared"};
+  return Place::make(services_, pool_->engines, site, *declared);
+}
+
+Result<HandMade> HostDriver::hand_made(const Site& site, const std::string& environment) {
+  auto place = place_of(site, environment);
+  if (!place) return std::move(place.error());
+  return hand_made_in(*place);
+}
+
+Result<void> HostDriver::discard(const Site& site, const std::string& environment,
+                                 const HandMade& shown) {
+  auto place = place_of(site, environment);
+  if (!place) return std::move(place.error());
+  return discard_in(*place, shown);
+}
+
 Result<int> HostDriver::execute(const Site& site, const std::string& environment,
                                 const std::vector<std::string>& argv,
                                 const std::function<void(std::string_view)>& on_line,
                                 const Conversation& with) {
-  const Environment* declared = site.find(environment);
-  if (!declared || !declared->driver)
-    return Error{ErrorKind::invalid, site.name + "/" + environment + " is not declared"};
-  auto place = Place::make(services_, pool_->engines, site, *declared);
+  auto place = place_of(site, environment);
   if (!place) return std::move(place.error());
   auto record = known_record(place->layout);
   if (!record) return std::move(record.error());
@@ -274,7 +319,9 @@ Result<int> HostDriver::execute(const Site& site, const std::string& environment
   const Mask mask(variables->secrets);
   CommandRun run = run_in_release(*place, release, *variables);
   run.what = "exec: \"" + join(argv, " ") + "\"";
-  run.deadline = std::chrono::steady_clock::now() + declared->deploy.timeout;
+  run.deadline = std::chrono::steady_clock::now() + place->environment.deploy.timeout;
+  // By hand as an editor is; the site's own commands leave it alone.
+  if (release.writable) run.writable.push_back(run.directory);
   run.stop = [&] { return pool_->stopping || (with.enough && with.enough()); };
   run.on_line = on_line;
   run.with = with;

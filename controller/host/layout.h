@@ -17,6 +17,8 @@ struct RootLayout {
   static RootLayout of_mirrors(const std::string& mirrors) {
     return {mirrors.substr(0, mirrors.size() - std::string("/.tidegate/mirrors").size())};
   }
+  /// A file for each source of manifests. See in_force.h.
+  std::string in_force() const { return own() + "/in-force"; }
   std::string database_users() const { return own() + "/database-users"; }
   std::string builds(const std::string& site) const { return own() + "/builds/" + site; }
   /// An empty file for each environment that was ever created: what tells a lost directory from a
@@ -36,6 +38,8 @@ struct EnvironmentLayout {
   std::string releases() const { return directory() + "/releases"; }
   std::string release(const std::string& id) const { return releases() + "/" + id; }
   std::string code(const std::string& id) const { return release(id) + "/code"; }
+  /// Of a writable release: what its code was when it was made.
+  std::string code_manifest(const std::string& id) const { return release(id) + "/code.manifest"; }
   std::string content() const { return directory() + "/content"; }
   std::string files(const std::string& content_id, const std::string& name) const {
     return content() + "/files-" + content_id + "/" + name;

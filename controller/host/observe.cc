@@ -158,8 +158,34 @@ Result<std::optional<Operation>> operation_in(const EnvironmentLayout& layout) {
 void fill_memory(ObservedEnvironment& out, const EnvironmentRecord& record) {
   out.failures = record.failures;
   out.launched = record.launched;
-  out.proven = {record.proven.begin(), record.proven.end()};
+  out.took_over = record.took_over;
+  out.grants_used = record.grants_used;
+  for (const CommitId& commit : record.proven) {
+    auto proof = record.proofs.find(commit);
+    Proof& seen = out.proven[commit] = proof == record.proofs.end() ? Proof{} : proof->second;
+    seen.turn = out.proven.size();
+  }
   out.last_proven = record.last_proven;
+  out.revoked = record.revoked;
+}
+
+/// Whether nothing is lost when a release of the commit that is wanted takes the place of one that
+/// people changed.
+bool is_kept_or_given_up(const HostServices& services, const Site& site,
+                         const Environment& declared, const ByHand& by_hand) {
+  if (by_hand.discarded) return true;
+  if (by_hand.committed.hex.empty()) return false;
+  std::optional<CommitId> wanted;
+  if (const auto* commit = std::get_if<CommitId>(&declared.code)) wanted = *commit;
+  std::string ref;
+  if (const auto* branch = std::get_if<BranchName>(&declared.code))
+    ref = "refs/heads/" + branch->text;
+  if (const auto* tag = std::get_if<TagName>(&declared.code)) ref = "refs/tags/" + tag->text;
+  const auto known = services.repositories.known(site, mirrors_of(site));
+  if (const auto found = known.refs->find(ref); found != known.refs->end()) wanted = found->second;
+  if (!wanted || *wanted == by_hand.committed) return wanted.has_value();
+  auto repository = services.repositories.open(site, mirrors_of(site));
+  return repository && repository->is_ancestor(by_hand.committed, *wanted);
 }
 
 /// `declared`: as the manifests have it; null when they do not speak of it.
@@ -208,7 +234,11 @@ Result<ObservedEnvironment> observe_environment(const HostServices& services, En
   out.commit = current.commit;
   out.inputs = current.inputs;
   out.healthy = current.healthy;
+  out.manifest_revision = current.manifest_revision;
   out.drifted = r.drift.has_value();
+  if (declared && r.drift && r.drift->by_hand &&
+      !is_kept_or_given_up(services, site, *declared, *r.drift->by_hand))
+    out.uncommitted = r.drift->by_hand->summary;
   out.updated_since = r.updated_since;
   out.ran_on = r.ran_on;
   fill_content(out, r, current);
@@ -224,7 +254,10 @@ void observe_code(const HostServices& services, const Site& site, ObservedSite& 
   std::set<CommitId> wanted;
   auto add_ref = [&](const std::string& name) {
     auto it = known.refs->find(name);
-    if (it == known.refs->end()) return;
+    if (it == known.refs->end()) {
+      if (services.repositories.looks_for(site, mirrors, name)) out.unread_refs.insert(name);
+      return;
+    }
     out.refs[name] = it->second;
     wanted.insert(it->second);
   };
@@ -237,6 +270,7 @@ void observe_code(const HostServices& services, const Site& site, ObservedSite& 
       wanted.insert(*commit);
       const auto has = services.repositories.has(site, mirrors, *commit);
       if (has && !*has) out.missing_commits.insert(*commit);
+      if (!has && (known.pending || known.problem.empty())) out.unread_commits.insert(*commit);
     }
   }
   std::vector<std::string> paths;
@@ -245,6 +279,21 @@ void observe_code(const HostServices& services, const Site& site, ObservedSite& 
   for (const CommitId& commit : wanted) {
     const std::string path = services.repositories.tracked(site, mirrors, commit, paths);
     if (!path.empty()) out.tracked_content[commit] = path;
+  }
+}
+
+/// Whether what a Grant let in past the lowest stage has come to be in what that stage runs.
+void observe_hotfixes(const HostServices& services, const Site& site, ObservedSite& out) {
+  const auto lowest = out.environments.find(site.stages.front());
+  if (lowest == out.environments.end() || !lowest->second.commit) return;
+  for (const auto& [name, seen] : out.environments) {
+    for (const auto& [grant, commit] : seen.grants_used) {
+      if (commit != seen.commit || out.contained.contains(commit)) continue;
+      const auto repository = services.repositories.open(site, mirrors_of(site));
+      if (!repository) return;
+      const auto missing = repository->between(*lowest->second.commit, commit, 1);
+      if (missing && missing->empty()) out.contained.insert(commit);
+    }
   }
 }
 
@@ -328,6 +377,8 @@ Result<ObservedSite> observe_site(const HostServices& services, Engines& engines
   if (auto rest = observe_undeclared(services, engines, site, out); !rest)
     return std::move(rest.error());
   if (!site.environments.empty()) observe_code(services, site, out);
+  observe_hotfixes(services, site, out);
+  observe_signatures(services, site, out);
   return out;
 }
 

@@ -9,6 +9,10 @@ namespace tidegate {
 /// read of one environment's memory holds that one and no other.
 Result<ObservedSite> observe_site(const HostServices& services, Engines& engines, const Site& site);
 
+/// Adds who vouches for the commits that environments may be brought to, where a rule asks: by the
+/// allowed signers' list. After everything else of `out` is known.
+void observe_signatures(const HostServices& services, const Site& site, ObservedSite& out);
+
 /// The record of an environment; rebuilt from its releases when it is lost; nothing when it never
 /// was.
 Result<std::optional<EnvironmentRecord>> known_record(const EnvironmentLayout& layout);

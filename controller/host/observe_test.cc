@@ -41,7 +41,8 @@ TEST_F(ObserveTest, ChangesNothing) {
   EXPECT_TRUE(seen.exists);
   EXPECT_EQ(seen.release, "2");
   EXPECT_EQ(seen.commit, second);
-  EXPECT_EQ(seen.proven, (std::set<CommitId>{host.first, second}));
+  EXPECT_EQ(seen.proven, (std::map<CommitId, Proof>{{host.first, {host.clock.now(), {}, 1}},
+                                                    {second, {host.clock.now(), {}, 2}}}));
   EXPECT_EQ(seen.inputs, seen.wanted_inputs);
   ASSERT_EQ(seen.kept.size(), 1u);
   EXPECT_EQ(seen.kept[0].commit, host.first);
@@ -307,6 +308,42 @@ TEST_F(ObserveTest, LaunchesOnceAndRemembers) {
   EXPECT_TRUE(host.seen("live").launched);
   EXPECT_TRUE(host.plan().converged());
   EXPECT_EQ(read_file(layout.of_root().registered("acme", "live")), "launched\n");
+}
+
+TEST_F(ObserveTest, UndoesALaunchByAGrantOnceAndRemembersWhich) {
+  host.environments["test"] = "code: {from: dev}";
+  host.environments["live"] = "code: {from: test}";
+  host.converge();
+  host.launched = true;
+  host.converge();
+  host.launched = false;
+  host.more =
+      "---\napiVersion: tidegate/v1\nkind: Grant\nmetadata: {name: undo}\nspec: {site: acme, "
+      "environment: live, allow: {unlaunch: {}}, reason: mistake, by: ada, expires: "
+      "2099-01-01T00:00:00Z}\n";
+  const Step step = host.step("live");
+  EXPECT_EQ(step.actions, std::vector<Action>{Unlaunch{}});
+  host.gate = [](const Site&, const Step&, const std::string&) {
+    return std::optional(Refusal{"not now", true});
+  };
+  EXPECT_EQ(host.driver->start(*host.site(), step).error().message, "not now");
+  EXPECT_TRUE(host.seen("live").launched);
+  host.gate = [&](const Site& site, const Step& s, const std::string& id) {
+    auto seen = host.driver->observe(site);
+    auto broken = broken_rule(site, *seen, s, host.calendar, host.clock.now(), id);
+    return broken ? std::optional(Refusal{*broken, false}) : std::nullopt;
+  };
+  const auto started = host.driver->start(*host.site(), step);
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_FALSE(host.seen("live").launched);
+  EXPECT_EQ(host.seen("live").grants_used.size(), 1u);
+  EXPECT_EQ(read_file(layout.of_root().registered("acme", "live")), "");
+  EXPECT_TRUE(host.plan().converged());
+  host.gate = nullptr;
+  host.launched = true;
+  host.converge();
+  host.launched = false;
+  EXPECT_EQ(host.plan().held.at(0).reason, "LaunchedOnce") << "it was used";
 }
 
 TEST_F(ObserveTest, TellsOfASecretThatIsMissingAndGoesOnWhenItIsThere) {

@@ -9,9 +9,20 @@
 #include "controller/host/drift.h"
 #include "controller/host/files/durable.h"
 #include "controller/host/files/remove.h"
+#include "controller/host/reverify.h"
 #include "reconcilers/diff.h"
 
 namespace tidegate {
+namespace {
+
+/// Which content its databases are of; "" for none.
+const std::string& databases_of(const ReleaseRecord& release) {
+  static const std::string none;
+  const auto it = release.content.find(Part::databases);
+  return it == release.content.end() ? none : it->second.id;
+}
+
+}  // namespace
 
 bool has_switched(const EnvironmentLayout& layout, const Journal& journal) {
   auto link = read_link(layout.current());
@@ -53,6 +64,7 @@ Result<void> HostOperation::forward() {
   if (auto r = prepare_code(); !r) return r;
   if (auto r = prepare_content(); !r) return r;
   if (auto r = link_code(); !r) return r;
+  if (auto r = remember_pages(); !r) return r;
   if (auto r = run_hooks(); !r) return r;
   if (auto r = verify_prepared(); !r) return r;
   if (auto r = ask_gate(); !r) return r;
@@ -60,7 +72,19 @@ Result<void> HostOperation::forward() {
   return after_switch();
 }
 
+/// Recorded, so that the gate sees what people changed up to now.
+Result<void> HostOperation::look_at_hand_made() {
+  const auto before = record_.releases.find(journal_.before);
+  if (before == record_.releases.end() || !before->second.writable) return {};
+  auto drift = look_for_drift(place_, before->second, record_.drift, false);
+  if (!drift) return std::move(drift.error());
+  if (same_drift(*drift, record_.drift)) return {};
+  record_.drift = std::move(*drift);
+  return write_record(place_.layout, record_);
+}
+
 Result<void> HostOperation::ask_gate() {
+  if (auto r = look_at_hand_made(); !r) return r;
   if (!place_.services.gate) return {};
   auto refusal = place_.services.gate(place_.site, step_, journal_.operation);
   if (!refusal) return {};
@@ -77,6 +101,7 @@ Result<void> HostOperation::switch_over() {
     if (auto r = write_release(place_.layout, journal_.prepared); !r) return r;
   }
   if (auto r = sync_tree_filesystem(place_.layout.release(journal_.prepared.id)); !r) return r;
+  journal_.switched_at = place_.services.clock.now();
   if (auto r = phase("switch"); !r) return r;
   if (auto r = point_link(place_.layout.current(), "releases/" + journal_.prepared.id); !r)
     return r;
@@ -99,7 +124,8 @@ Result<void> HostOperation::after_switch() {
         !r)
       return r;
   }
-  return verify_live();
+  if (auto r = verify_live(); !r) return r;
+  return soak();
 }
 
 // ---- ends ----
@@ -137,7 +163,8 @@ void HostOperation::end_failed(const Error& error) {
     if (auto written = write_record(place_.layout, record_); !written) say(written.error().message);
     return end("", "undoing failed and is tried again: " + undone.error().message);
   }
-  if (!blameless_ && !stopped()) record_failure(error);
+  const Error told{error.kind, error.message + (journal_.restored ? "; " + loss() : "")};
+  if (!blameless_ && !stopped()) record_failure(told);
   std::erase_if(record_.failures,
                 [](const Failure& f) { return f.digest.starts_with("recover "); });
   record_.last_release = std::max<std::uint64_t>(
@@ -147,7 +174,7 @@ void HostOperation::end_failed(const Error& error) {
     return end("", written.error().message);
   }
   if (auto removed = remove_journal(place_.layout); !removed) say(removed.error().message);
-  end(blameless_ || stopped() ? "undone" : "failed", error.message);
+  end(blameless_ || stopped() ? "undone" : "failed", told.message);
 }
 
 /// Before it came to the code's own commands: the code may go on without this content.
@@ -159,6 +186,10 @@ bool HostOperation::fails_content() const {
 void HostOperation::record_failure(const Error& error) {
   Failure made{journal_.digest, error.kind == ErrorKind::site, error.message,
                place_.services.clock.now(), 1};
+  made.after_switch = switched_;
+  made.evidence = journal_.evidence;
+  made.operation = journal_.operation;
+  made.actions = journal_.actions;
   auto it = std::ranges::find(record_.failures, made.digest, &Failure::digest);
   if (it != record_.failures.end()) made.attempts += it->attempts;
   std::erase_if(record_.failures, [&](const Failure& f) {
@@ -170,6 +201,8 @@ void HostOperation::record_failure(const Error& error) {
   });
   record_.failures.push_back(std::move(made));
   if (record_.failures.size() > failures_max) record_.failures.erase(record_.failures.begin());
+  for (std::size_t i = 0; i + evidenced_failures_max < record_.failures.size(); ++i)
+    record_.failures[i].evidence.clear();  // Each look reads them all.
 }
 
 void HostOperation::end(const std::string& result, const std::string& message) {
@@ -203,17 +236,9 @@ void HostOperation::leave(const ReleaseRecord& release) {
     say("what was put in the place of content by hand is kept at \"" + path + "\"");
 }
 
-void HostOperation::finish(bool healthy, const std::string& message) {
-  ReleaseRecord& prepared = journal_.prepared;
-  for (const auto& [part, generation] : journal_.done)
-    record_.highest[part] = std::max(record_.highest[part], generation);
-  prepared.healthy = healthy;
-  prepared.highest = record_.highest;
-  if (auto r = write_release(place_.layout, prepared); !r) return end("", r.error().message);
-  const auto databases_of = [](const ReleaseRecord& r) {
-    auto it = r.content.find(Part::databases);
-    return it == r.content.end() ? std::string() : it->second.id;
-  };
+/// The prepared release is what runs.
+void HostOperation::record_switch(bool healthy) {
+  const ReleaseRecord& prepared = journal_.prepared;
   const auto before = record_.releases.find(record_.current);
   const bool same_databases =
       before != record_.releases.end() && databases_of(before->second) == databases_of(prepared);
@@ -224,18 +249,12 @@ void HostOperation::finish(bool healthy, const std::string& message) {
   record_.current = prepared.id;
   record_.last_release = std::max<std::uint64_t>(record_.last_release,
                                                  std::strtoull(prepared.id.c_str(), nullptr, 10));
-  if (healthy) {
-    std::erase(record_.proven, prepared.commit);
-    record_.proven.push_back(prepared.commit);
-    if (record_.proven.size() > proven_max) record_.proven.erase(record_.proven.begin());
-    record_.last_proven = prepared.commit;
-    record_.ran_on[prepared.commit].insert(databases_of(prepared));
-    const bool brought = !journal_.done.empty();
-    std::erase_if(record_.failures, [&](const Failure& f) {
-      if (is_of_content(f) && !brought) return false;
-      return !f.quarantined || f.digest == journal_.digest || f.digest == step_.content_digest;
-    });
-  }
+  const bool promoted = std::ranges::find(journal_.actions, "promote") != journal_.actions.end();
+  for (const auto& id : journal_.grants)
+    record_.grants_used[id] = promoted ? prepared.commit : CommitId{};
+  record_.verified = {};
+  record_.revoked.erase(prepared.commit);
+  if (healthy) record_proof();
   std::set<std::string> ids;
   for (const auto& [id, release] : record_.releases) ids.insert(databases_of(release));
   for (auto& [commit, ran] : record_.ran_on)
@@ -244,6 +263,27 @@ void HostOperation::finish(bool healthy, const std::string& message) {
   record_.drift.reset();
   const bool is_authority = place_.environment.name == place_.site.authority();
   record_.launched |= is_authority && place_.site.launched && !step_.creates;
+}
+
+/// It runs well: what failed before is over.
+void HostOperation::record_proof() {
+  note_proof(record_, place_, place_.services.clock.now());
+  record_.ran_on[journal_.prepared.commit].insert(databases_of(journal_.prepared));
+  const bool brought = !journal_.done.empty();
+  std::erase_if(record_.failures, [&](const Failure& f) {
+    if (is_of_content(f) && !brought) return false;
+    return !f.quarantined || f.digest == journal_.digest || f.digest == step_.content_digest;
+  });
+}
+
+void HostOperation::finish(bool healthy, const std::string& message) {
+  for (const auto& [part, generation] : journal_.done)
+    record_.highest[part] = std::max(record_.highest[part], generation);
+  journal_.prepared.healthy = healthy;
+  journal_.prepared.highest = record_.highest;
+  if (auto r = write_release(place_.layout, journal_.prepared); !r)
+    return end("", r.error().message);
+  record_switch(healthy);
   if (auto noted = register_environment(place_.layout, record_.launched); !noted)
     return end("", noted.error().message);
   if (auto written = write_record(place_.layout, record_); !written)
@@ -259,144 +299,6 @@ void HostOperation::finish(bool healthy, const std::string& message) {
       : let_go() ? "stays unproven: no manifest says how to verify it"
                  : "stays although it failed: onFailure.rollback is false");
   end(healthy || let_go() ? "succeeded" : "failed", message);
-}
-
-// ---- taking up what was interrupted ----
-
-/// Whether all but its last lines was written; "current" may have been moved by hand since.
-bool HostOperation::was_finished() const {
-  const auto recorded = record_.releases.find(journal_.prepared.id);
-  if (recorded == record_.releases.end() || !recorded->second.healthy) return false;
-  return !journal_.reuses || record_.current == journal_.prepared.id;
-}
-
-void HostOperation::recover() {
-  say("taken up again: it was interrupted in phase " + journal_.phase);
-  if (let_go()) say("no manifest declares the environment any more: no command of it is run");
-  if (was_finished()) return finish(true, "finished after an interruption");
-  switched_ = journal_.let_in || has_switched(place_.layout, journal_);
-  auto loaded = load_variables(journal_.prepared);
-  if (!loaded) say(loaded.error().message);
-  const Error lost{
-      journal_.failure_is_sites ? ErrorKind::site : ErrorKind::transient,
-      journal_.failure.empty() ? "interrupted in phase " + journal_.phase : journal_.failure};
-  if (switched_ && journal_.failure.empty()) {
-    auto cleared = let_visitors_in();
-    if (cleared && !loaded) cleared = std::move(loaded);
-    if (cleared) cleared = after_switch();
-    if (cleared) return finish(!let_go(), "finished after an interruption");
-    return give_up(cleared.error());
-  }
-  if (journal_.failure.empty())
-    blameless_ = true;  // An interruption is nobody's failure: no quarantine, no backoff.
-  end_failed(lost);
-}
-
-Result<void> HostOperation::undo() {
-  journal_.phase = "undo";
-  // On a full disk the undoing is what makes room; the journal that is there leads here as well.
-  if (auto r = write_journal(place_.layout, journal_); !r) say(r.error().message);
-  place_.services.log.phase(journal_.operation, "undo", {});
-  if (auto r = put_databases_back(); !r) return r;
-  if (!journal_.saved.empty() || journal_.maintenance_on) {
-    // Visitors are let in next and write: nothing puts the databases back once more, not after a
-    // kill.
-    journal_.saved.clear();
-    journal_.maintenance_on = false;
-    if (!write_journal(place_.layout, journal_)) {
-      if (auto r = drop_release(); !r) return r;
-      if (auto r = write_journal(place_.layout, journal_); !r) return r;
-    }
-  }
-  if (auto r = let_visitors_in(); !r) return r;
-  // What is recorded stays, whatever "current" was pointed at since.
-  if (!journal_.reuses && record_.releases.contains(journal_.prepared.id)) return {};
-  if (auto r = drop_release(); !r) return r;
-  return drop_content();
-}
-
-Result<void> HostOperation::put_databases_back() {
-  for (const auto& saved : journal_.saved) {
-    auto engine = engine_of(saved.engine);
-    if (!engine) return std::move(engine.error());
-    if (auto r = (*engine)->restore(saved.saved_as, saved.physical, {}); !r)
-      return std::move(r.error()).within("put databases back");
-    say("put back database " + saved.physical + ", which update changed");
-  }
-  if (!journal_.maintenance_on || journal_.before.empty()) return {};
-  const auto& release = record_.releases[journal_.before];
-  if (auto r = load_variables(release); !r) return r;
-  deadline_ = std::max(deadline_, std::chrono::steady_clock::now() + std::chrono::minutes(2));
-  auto off = commands("maintenanceOff", place_.site.application.commands.maintenance_off, release);
-  if (!off)
-    say(off.error().message);  // The databases are as they were; visitors matter more than this.
-  return {};
-}
-
-Result<void> HostOperation::drop_release() {
-  if (journal_.reuses) return {};
-  return remove_tree(place_.layout.release(journal_.prepared.id), place_.layout.releases());
-}
-
-Result<void> HostOperation::drop_content() {
-  for (const auto& created : journal_.databases) {
-    auto engine = engine_of(created.engine);
-    if (!engine) return std::move(engine.error());
-    if (auto r = (*engine)->drop(created.physical); !r) return r;
-  }
-  for (const auto& directory : journal_.directories) {
-    if (auto r = remove_tree(directory, place_.layout.content()); !r) return r;
-    ::rmdir(
-        directory.substr(0, directory.rfind('/')).c_str());  // Its set's, unless that holds more.
-  }
-  return {};
-}
-
-/// After visitors were let in: the code goes back, kept content stays as they left it.
-Result<void> HostOperation::go_back() {
-  journal_.phase = "undo";
-  // From here on nothing puts the databases back, not even after a kill: visitors wrote into them.
-  journal_.let_in = true;
-  if (auto r = write_journal(place_.layout, journal_); !r) return r;
-  place_.services.log.phase(journal_.operation, "undo", {});
-  if (journal_.before.empty()) {
-    if (auto r = remove_durably(place_.layout.current()); !r) return r;
-  } else if (auto r = point_link(place_.layout.current(), "releases/" + journal_.before); !r) {
-    return r;
-  }
-  if (auto r = let_visitors_in(); !r) return r;
-  say(journal_.before.empty() ? "took the new environment away again"
-                              : "went back to release " + journal_.before);
-  if (!journal_.before.empty() && place_.environment.deploy.clear_cache) {
-    const auto& release = record_.releases[journal_.before];
-    auto loaded = load_variables(release);
-    deadline_ = std::max(deadline_, std::chrono::steady_clock::now() + std::chrono::minutes(2));
-    auto cleared =
-        loaded ? commands("clearCache", place_.site.application.commands.clear_cache, release)
-               : std::move(loaded);
-    if (!cleared) say(cleared.error().message);
-  }
-  record_.updated_since |= journal_.prepared.updated;
-  if (!journal_.saved.empty()) say("databases stay as update left them: visitors were let in");
-  for (const auto& saved : journal_.saved) {
-    auto engine = engine_of(saved.engine);
-    if (!engine) return std::move(engine.error());
-    if (auto r = (*engine)->drop(saved.saved_as); !r) return r;
-  }
-  const bool recorded = record_.current == journal_.prepared.id;  // It was to stay, unverified.
-  if (recorded) {
-    std::erase(record_.kept, journal_.before);
-    record_.releases.erase(journal_.prepared.id);
-    record_.current = journal_.before;
-  }
-  // What it began to declare of content that is kept, visitors may have filled.
-  share_items(record_, journal_.prepared.content);
-  const bool waiting = std::ranges::any_of(
-      record_.retired, [&](const Retired& r) { return r.id == journal_.prepared.id; });
-  if ((recorded || !journal_.reuses) && !waiting)
-    record_.retired.push_back(
-        {journal_.prepared.id, place_.services.clock.now(), journal_.prepared.content});
-  return {};
 }
 
 }  // namespace tidegate

@@ -11,6 +11,7 @@
 #include "controller/host/files/content_links.h"
 #include "controller/host/files/locks.h"
 #include "controller/host/place.h"
+#include "controller/host/verification.h"
 
 namespace tidegate {
 
@@ -45,23 +46,36 @@ class HostOperation {
   Result<void> copy_directory(const std::string& name, const ReleaseRecord& source,
                               ContentSet& set);
   Result<void> link_code();
+  Result<void> own_code();
   Result<void> keep_patch();
+  Result<void> look_at_hand_made();
   Result<void> run_hooks();
   Result<bool> update_is_pending();
   Result<void> update_databases();
   Result<void> close_for_visitors();
+  Result<void> shut_visitors_out();
   Result<void> save_databases();
+  Result<void> remember_pages();
+  Result<void> verified(const std::function<Result<void>(Verification&)>& look);
+  bool ran_before() const;
+  bool asks_configuration() const;
   Result<void> verify_prepared();
   Result<void> switch_over();
   Result<void> let_visitors_in();
   Result<void> after_switch();
   Result<void> verify_live();
+  Result<void> soak();
   // The ends.
   void finish(bool healthy, const std::string& message);
   void give_up(const Error& error);
   Result<void> undo();
   Result<void> put_databases_back();
+  bool restores_content() const;
+  std::string loss() const;
+  Result<void> restore_content();
   Result<void> go_back();
+  Result<void> clear_cache_of(const ReleaseRecord& release);
+  void leave_prepared();
   Result<void> drop_release();
   Result<void> drop_content();
   void end_failed(const Error& error);
@@ -69,6 +83,8 @@ class HostOperation {
   void record_failure(const Error& error);
   void leave(const ReleaseRecord& release);
   void keep_and_retire(const std::string& id);
+  void record_switch(bool healthy);
+  void record_proof();
   bool was_finished() const;
   /// No manifest declares the environment any more: only what was interrupted is taken up.
   bool let_go() const { return !place_.site.find(place_.environment.name); }

@@ -6,7 +6,6 @@
 
 #include "controller/host/files/durable.h"
 #include "controller/host/operation.h"
-#include "controller/http/check.h"
 
 namespace tidegate {
 namespace {
@@ -14,13 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 constexpr Duration drain =
     5s;  // Requests that began before the maintenance file come to their end.
-
-std::string host_of(const std::string& url) {
-  const auto from = url.find("://");
-  if (from == std::string::npos) return "";
-  const auto to = url.find_first_of("/?#", from + 3);
-  return url.substr(from + 3, to == std::string::npos ? to : to - from - 3);
-}
 
 }  // namespace
 
@@ -102,13 +94,19 @@ Result<void> HostOperation::close_for_visitors() {
   if (journal_.before.empty()) return {};
   journal_.maintenance = true;
   if (auto r = phase("maintenance"); !r) return r;
+  return shut_visitors_out();
+}
+
+Result<void> HostOperation::shut_visitors_out() {
   if (auto r = write_durably(place_.layout.maintenance(), "operation " + journal_.operation + "\n",
                              0644);
       !r)
     return r;
   say("maintenance page is shown");
-  const auto until = std::min(std::chrono::steady_clock::now() + drain, deadline_);
-  while (!stopped() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(100ms);
+  auto until = std::chrono::steady_clock::now() + drain;
+  if (!undoing_) until = std::min(until, deadline_);
+  while ((undoing_ || !stopped()) && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(100ms);
   return {};
 }
 
@@ -133,36 +131,60 @@ Result<void> HostOperation::save_databases() {
   return {};
 }
 
-Result<void> HostOperation::verify_prepared() {
-  const auto& environment = place_.environment;
-  if (auto r = phase("verify"); !r) return r;
-  if (auto r = point_link(place_.layout.next(), "releases/" + journal_.prepared.id); !r) return r;
-  if (auto r = commands("verify", environment.verify.commands, journal_.prepared); !r) return r;
-  if (environment.preview_url.empty() || environment.verify.http.empty()) return {};
-  auto failed =
-      run_http_checks(environment.verify.http, environment.preview_url, host_of(environment.url),
-                      environment.verify.retry_for, [this] { return stopped(); });
-  if (failed && !stopped())
-    return Error{ErrorKind::site, "verification on the preview: " + *failed};
-  if (stopped())
-    return Error{ErrorKind::transient, "stopped with the controller before the switch"};
-  say("verified on " + environment.preview_url);
+/// What visitors see while the release before still runs, and no maintenance page stands before it.
+Result<void> HostOperation::remember_pages() {
+  const auto& e = place_.environment;
+  if (e.verify.compare.paths.empty() || e.url.empty() || journal_.before.empty()) return {};
+  if (auto r = phase("compare"); !r) return r;
+  journal_.pages = pages_answering(e.verify.compare.paths, e.url, [this] { return stopped(); });
+  for (auto& page : journal_.pages) {
+    say("before the switch: " + page.path + " answers, with title \"" + page.title + "\"");
+    if (ran_before()) page.title.clear();  // A new title is a reason to go back, and no obstacle.
+  }
   return {};
 }
 
+/// The code ran healthily on this content: it goes back to it, or is made anew as it was.
+bool HostOperation::ran_before() const {
+  const auto databases = journal_.prepared.content.find(Part::databases);
+  const auto ran = record_.ran_on.find(journal_.prepared.commit);
+  return databases != journal_.prepared.content.end() && ran != record_.ran_on.end() &&
+         ran->second.contains(databases->second.id);
+}
+
+/// Code that goes back may find its configuration changed by what came after.
+bool HostOperation::asks_configuration() const {
+  return !place_.site.application.commands.config_status.empty() && !ran_before();
+}
+
+Result<void> HostOperation::verified(const std::function<Result<void>(Verification&)>& look) {
+  Verification verification(place_, command_run("verify", journal_.prepared),
+                            [this](const std::string& text) { say(text); });
+  auto result = look(verification);
+  if (!result && !stopped()) journal_.evidence = verification.evidence();
+  return result;
+}
+
+Result<void> HostOperation::verify_prepared() {
+  if (auto r = phase("verify"); !r) return r;
+  if (auto r = point_link(place_.layout.next(), "releases/" + journal_.prepared.id); !r) return r;
+  return verified(
+      [this](Verification& v) { return v.prepared(journal_.pages, asks_configuration()); });
+}
+
 Result<void> HostOperation::verify_live() {
-  const auto& environment = place_.environment;
-  if (environment.verify.http.empty() && environment.verify.commands.empty()) return {};
+  const auto& verify = place_.environment.verify;
+  if (verify.http.empty() && verify.commands.empty() && journal_.pages.empty() &&
+      !asks_configuration())
+    return {};
   if (auto r = phase("verifyLive"); !r) return r;
-  if (auto r = commands("verify", environment.verify.commands, journal_.prepared); !r) return r;
-  if (environment.url.empty() || environment.verify.http.empty()) return {};
-  auto failed = run_http_checks(environment.verify.http, environment.url, "",
-                                environment.verify.retry_for, [this] { return stopped(); });
-  if (stopped())
-    return Error{ErrorKind::transient, "stopped with the controller during verification"};
-  if (failed) return Error{ErrorKind::site, "verification: " + *failed};
-  say("verified on " + environment.url);
-  return {};
+  return verified([this](Verification& v) { return v.live(journal_.pages, asks_configuration()); });
+}
+
+Result<void> HostOperation::soak() {
+  if (!place_.environment.verify.soak) return {};
+  if (auto r = phase("soak"); !r) return r;
+  return verified([](Verification& v) { return v.soak(); });
 }
 
 }  // namespace tidegate

@@ -310,7 +310,7 @@ Result<void> HostOperation::copy_directory(const std::string& name, const Releas
 // ---- code ----
 
 Result<void> HostOperation::link_code() {
-  if (journal_.reuses) return {};
+  if (journal_.reuses) return keep_patch();
   if (auto r = phase("code"); !r) return r;
   const ReleaseRecord& release = journal_.prepared;
   if (auto r = remove_tree(place_.layout.release(release.id), place_.layout.releases()); !r)
@@ -318,13 +318,15 @@ Result<void> HostOperation::link_code() {
   if (auto r = make_directory(place_.layout.release(release.id), 0755); !r) return r;
   const auto places = places_of(place_, release);
   if (auto r = check_content_places(build_->manifest, places); !r) return r;
-  auto linked = link_tree(build_->directory, build_->manifest, place_.layout.code(release.id),
-                          excluded_paths(places));
+  auto linked = (release.writable ? copy_tree : link_tree)(
+      build_->directory, build_->manifest, place_.layout.code(release.id), excluded_paths(places));
   if (!linked) return std::move(linked.error());
   if (auto r = make_content_places(build_->directory, build_->manifest,
                                    place_.layout.code(release.id), places);
       !r)
     return r;
+  if (release.writable)
+    if (auto r = own_code(); !r) return r;
   if (auto r = keep_patch(); !r) return r;
   // Linking changed the build's ctimes: recorded now, so that later looks need not hash every file.
   auto changes = scan(build_->directory, build_->manifest, {}, false);
@@ -335,21 +337,37 @@ Result<void> HostOperation::link_code() {
   return place_.write_environment_file(release, variables_);
 }
 
+/// From here on its owner can write to it.
+Result<void> HostOperation::own_code() {
+  const ReleaseRecord& release = journal_.prepared;
+  const std::string code = place_.layout.code(release.id);
+  if (place_.user)
+    if (auto r = give_tree(code, *place_.user); !r) return r;
+  // With stat records of its own, so that not every scan of it reads every file.
+  TreeManifest own = as_writable(build_->manifest);
+  auto changes = scan(code, own, excluded_paths(places_of(place_, release)), false);
+  if (!changes) return std::move(changes.error());
+  return save(own, place_.layout.code_manifest(release.id));
+}
+
 /// What was changed by hand in the running release goes into the log before the release is
-/// replaced.
+/// replaced; what people committed is in git.
 Result<void> HostOperation::keep_patch() {
   const auto before = record_.releases.find(journal_.before);
   if (!record_.drift || before == record_.releases.end()) return {};
+  const auto& by_hand = record_.drift->by_hand;
+  if (by_hand && !by_hand->discarded && !by_hand->committed.hex.empty()) return {};
   auto changes = changes_in(place_, before->second, false);
   if (!changes) return std::move(changes.error());
   for (const Change& change : changes->rest)
     say("changed by hand in release " + journal_.before + ": " + to_string(change.kind) + " " +
         change.path);
-  if (changes->code.empty() || before->second.build != build_->key) return {};
+  auto manifest = manifest_of(place_.layout, before->second);
+  if (changes->code.empty() || !manifest || !*manifest) return {};
   say("changed by hand in release " + journal_.before + ", kept here before it is healed:");
-  const std::string patch =
-      patch_of(place_.layout.code(journal_.before), build_->manifest, changes->code,
-               originals_in(build_->directory, build_->manifest));
+  const std::string build = build_directory(place_.layout, before->second.build);
+  const std::string patch = patch_of(place_.layout.code(journal_.before), **manifest, changes->code,
+                                     originals_in(build, **manifest));
   for (std::size_t at = 0; at < patch.size();) {
     const auto end = std::min(patch.find('\n', at), patch.size());
     say(patch.substr(at, end - at));

@@ -88,6 +88,54 @@ TEST_F(OperationTest, PromotesWhatIsPushedAndKeepsTheReleaseBefore) {
   EXPECT_TRUE(record.retired.empty());
 }
 
+TEST_F(OperationTest, RecordsSinceWhenACommitIsProvenAndOnContentOfWhen) {
+  create_dev();
+  const Timestamp first_time = host.clock.now();
+  EXPECT_EQ(host.record("dev").proofs, (std::map<CommitId, Proof>{{host.first, {first_time, {}}}}));
+  host.environments["live"] = "code: {commit: " + host.first.hex + "}";
+  host.environments["test"] = "code: {commit: " + host.first.hex + "}";
+  host.converge();
+  host.clock.pass(std::chrono::hours(1));
+  host.environments["dev"] = "code: {branch: main}, content: {source: live}";
+  host.succeed("dev");
+  EXPECT_EQ(host.record("dev").proofs.at(host.first),
+            (Proof{first_time, first_time + std::chrono::hours(1)}))
+      << "proven again, on other content";
+  EXPECT_EQ(host.seen("dev").proven.at(host.first),
+            (Proof{first_time, first_time + std::chrono::hours(1), 1}));
+}
+
+TEST_F(OperationTest, UsesAGrantUpWithTheSwitchAndNotBefore) {
+  host.environments["test"] = "code: {commit: " + host.first.hex + "}";
+  host.environments["live"] = "code: {commit: " + host.first.hex + "}";
+  create_dev();
+  host.converge();
+  const CommitId second = host.push("second\n");
+  host.environments["dev"] = "code: {commit: " + host.first.hex + "}";
+  host.environments["live"] = "code: {commit: " + second.hex + "}";
+  host.more =
+      "---\napiVersion: tidegate/v1\nkind: Grant\nmetadata: {name: hotfix}\nspec: {site: acme, "
+      "environment: live, allow: {promote: {commit: " +
+      second.hex + "}}, reason: INC-1, by: ada, expires: 2099-01-01T00:00:00Z}\n";
+  const Step step = host.step("live");
+  ASSERT_EQ(step.grants.size(), 1u);
+  host.gate = [](const Site&, const Step&, const std::string&) {
+    return std::optional(Refusal{"not now", true});
+  };
+  EXPECT_EQ(host.run(step).result, "undone");
+  EXPECT_TRUE(host.record("live").grants_used.empty());
+  host.gate = nullptr;
+  EXPECT_EQ(host.run(host.step("live")).result, "succeeded");
+  EXPECT_EQ(host.seen("live").grants_used,
+            (std::map<std::string, CommitId>{{step.grants[0], second}}));
+  EXPECT_EQ(host.plan().warnings.size(), 1u) << "dev does not have it";
+  host.push("third, with the second in its history\n");
+  host.environments["dev"] = "code: {branch: main}";
+  host.succeed("dev");
+  EXPECT_EQ(host.observe().contained, std::set<CommitId>{second});
+  EXPECT_TRUE(host.plan().warnings.empty());
+}
+
 TEST_F(OperationTest, GoesBackToAKeptReleaseInsteadOfBuildingItAgain) {
   create_dev();
   const CommitId second = host.push("second\n");

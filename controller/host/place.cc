@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "controller/host/failure_reason.h"
 #include "controller/host/files/durable.h"
@@ -46,6 +47,14 @@ Result<void> add_databases(const Place& place, const ReleaseRecord& release,
     std::ranges::copy(access->sandbox_sockets, std::back_inserter(out.sockets));
   }
   return {};
+}
+
+/// Where people write to the code they may put a link in the place of a directory: what it leads to
+/// is none of the sandbox's.
+bool is_real(const std::string& code, const std::string& path) {
+  std::error_code unknown;
+  const auto top = std::filesystem::canonical(code, unknown);
+  return !unknown && std::filesystem::canonical(code + "/" + path, unknown) == top / path;
 }
 
 }  // namespace
@@ -118,6 +127,7 @@ Result<std::string> inputs_digest(const Site& site, const Environment& environme
   for (const auto& database : site.databases) add(database.name);
   for (const auto& files : site.files) add(files.name), add(files.path);
   add(environment.driver ? environment.driver->run_as : "");
+  if (environment.writable) add("writable");
   return sha256_hex(text);
 }
 
@@ -180,8 +190,11 @@ Result<int> run_site_words(const Place& place, const std::vector<std::string>& a
   if (!result) return std::move(result.error()).within(name);
   if (result->cancelled) return Error{ErrorKind::transient, name + ": stopped with the controller"};
   if (result->timed_out) {
-    return Error{ErrorKind::site, name + ": ended at the deadline: deploy.timeout is " +
-                                      to_string(place.environment.deploy.timeout)};
+    return Error{
+        ErrorKind::site,
+        name + ": ended at the deadline: " +
+            (run.limit.empty() ? "deploy.timeout is " + to_string(place.environment.deploy.timeout)
+                               : run.limit)};
   }
   if (result->exit_code < 0) return Error{ErrorKind::site, name + ": " + ending_of(*result)};
   return result->exit_code;
@@ -215,8 +228,10 @@ CommandRun run_in_release(const Place& place, const ReleaseRecord& release,
   run.read_only.push_back(place.layout.release(release.id));
   run.writable = variables.writable;
   run.sockets = variables.sockets;
-  for (const auto& path : place.site.application.writable)
+  for (const auto& path : place.site.application.writable) {
+    if (release.writable && !is_real(run.directory, path)) continue;
     run.writable.push_back(run.directory + "/" + path);
+  }
   if (auto files = release.content.find(Part::files); files != release.content.end()) {
     for (const auto& [name, directory] : files->second.items)
       if (declares(place.site, Part::files, name)) run.writable.push_back(directory);

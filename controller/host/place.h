@@ -62,6 +62,7 @@ struct CommandRun {
   std::map<std::string, std::string> environment;
   std::vector<std::string> read_only, writable, sockets;
   std::chrono::steady_clock::time_point deadline;
+  std::string limit{};  ///< What set `deadline`, for messages; "" for deploy.timeout.
   std::function<bool()> stop;
   std::function<void(std::string_view)> on_line;  ///< Lines are masked before.
   const Mask* mask = nullptr;

@@ -1,257 +1,41 @@
 #include "controller/host/records.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "controller/host/files/durable.h"
+#include "controller/host/records_json.h"
 
 namespace tidegate {
 namespace {
 
-using Json = nlohmann::json;
 constexpr std::size_t record_bytes_max = 8 << 20;
 constexpr unsigned record_mode = 0640;
 constexpr unsigned release_mode =
     0644;  // Holds no secret; the site's pages and others' programs read it.
 constexpr const char* launched_note = "launched\n";
 
-std::string millis(Timestamp time) { return std::to_string(time.time_since_epoch().count()); }
-Timestamp from_millis(const Json& json) {
-  return Timestamp(Duration(std::stoll(json.get<std::string>())));
-}
-
-Json to_json(const Stamp& s) {
-  return {{"source", to_string(s.source)},
-          {"generation", s.generation},
-          {"sourceRelease", s.source_release.empty() ? Json() : Json(s.source_release)},
-          {"takenAt", s.taken_at ? Json(to_rfc3339(*s.taken_at)) : Json()},
-          {"sanitizer", nullptr}};
-}
-Stamp stamp_from(const Json& j) {
-  Stamp s;
-  s.source = ContentSource::parse(j.at("source").get<std::string>());
-  s.generation = j.at("generation").get<std::uint64_t>();
-  if (j.at("sourceRelease").is_string()) s.source_release = j["sourceRelease"].get<std::string>();
-  if (j.at("takenAt").is_string()) s.taken_at = parse_rfc3339(j["takenAt"].get<std::string>());
-  return s;
-}
-
-Json to_json(const ContentSet& c) {
-  Json j = to_json(c.stamp);
-  j["id"] = c.id;
-  j["items"] = c.items;
-  j["declared"] = c.declared;
-  return j;
-}
-ContentSet content_from(const Json& j) {
-  return {j.at("id").get<std::string>(), stamp_from(j),
-          j.at("items").get<std::map<std::string, std::string>>(),
-          j.at("declared").get<std::map<std::string, std::string>>()};
-}
-
-Json generations(const std::map<Part, std::uint64_t>& numbers) {
-  Json j = Json::object();
-  for (const auto& [part, number] : numbers) j[to_string(part)] = number;
-  return j;
-}
-std::map<Part, std::uint64_t> generations_from(const Json& j) {
-  std::map<Part, std::uint64_t> out;
-  for (Part part : parts)
-    if (j.contains(to_string(part))) out[part] = j[to_string(part)].get<std::uint64_t>();
-  return out;
-}
-
-Json to_json(const std::map<Part, ContentSet>& content) {
-  Json j = Json::object();
-  for (const auto& [part, set] : content) j[to_string(part)] = to_json(set);
-  return j;
-}
-std::map<Part, ContentSet> contents_from(const Json& j) {
-  std::map<Part, ContentSet> out;
-  for (Part part : parts)
-    if (j.contains(to_string(part))) out[part] = content_from(j[to_string(part)]);
-  return out;
-}
-
-Json to_json(const ReleaseRecord& r) {
-  return {{"id", r.id},
-          {"commit", r.commit.hex},
-          {"content", to_json(r.content)},
-          {"createdAt", to_rfc3339(r.created_at)},
-          {"manifestRevision", r.manifest_revision.empty() ? Json() : Json(r.manifest_revision)},
-          {"inputs", r.inputs},
-          {"build", r.build},
-          {"healthy", r.healthy},
-          {"updated", r.updated},
-          {"highest", generations(r.highest)}};
-}
-ReleaseRecord release_from(const Json& j) {
-  ReleaseRecord r;
-  r.id = j.at("id").get<std::string>();
-  r.commit.hex = j.at("commit").get<std::string>();
-  r.content = contents_from(j.at("content"));
-  r.created_at = parse_rfc3339(j.at("createdAt").get<std::string>()).value_or(Timestamp{});
-  if (j.at("manifestRevision").is_string())
-    r.manifest_revision = j["manifestRevision"].get<std::string>();
-  r.inputs = j.at("inputs").get<std::string>();
-  r.build = j.at("build").get<std::string>();
-  r.healthy = j.at("healthy").get<bool>();
-  r.updated = j.at("updated").get<bool>();
-  if (j.contains("highest")) r.highest = generations_from(j["highest"]);
-  return r;
-}
-
-Json to_json(const Failure& f) {
-  return {{"digest", f.digest},
-          {"quarantined", f.quarantined},
-          {"message", f.message},
-          {"endedAt", millis(f.ended_at)},
-          {"attempts", f.attempts}};
-}
-Failure failure_from(const Json& j) {
-  return {j.at("digest").get<std::string>(), j.at("quarantined").get<bool>(),
-          j.at("message").get<std::string>(), from_millis(j.at("endedAt")),
-          j.at("attempts").get<int>()};
-}
-
-Json to_json(const EnvironmentRecord& r) {
-  Json releases = Json::object(), retired = Json::array(), proven = Json::array(),
-       ran = Json::object(), failures = Json::array();
-  for (const auto& [id, release] : r.releases) releases[id] = to_json(release);
-  for (const auto& x : r.retired)
-    retired.push_back({{"id", x.id}, {"at", millis(x.at)}, {"content", to_json(x.content)}});
-  for (const auto& c : r.proven) proven.push_back(c.hex);
-  for (const auto& [commit, ids] : r.ran_on) ran[commit.hex] = ids;
-  for (const auto& f : r.failures) failures.push_back(to_json(f));
-  Json j = {
-      {"current", r.current},   {"lastRelease", r.last_release},
-      {"launched", r.launched}, {"releases", releases},
-      {"kept", r.kept},         {"retired", retired},
-      {"proven", proven},       {"lastProven", r.last_proven ? Json(r.last_proven->hex) : Json()},
-      {"ranOn", ran},           {"highest", generations(r.highest)},
-      {"failures", failures},   {"updatedSince", r.updated_since},
-      {"drift", nullptr}};
-  if (r.drift)
-    j["drift"] = {
-        {"at", millis(r.drift->at)}, {"changes", r.drift->changes}, {"first", r.drift->first}};
-  return j;
-}
-void share_all_items(EnvironmentRecord& record) {
-  for (const auto& [id, release] : record.releases) share_items(record, release.content);
-}
-EnvironmentRecord record_from(const Json& j) {
-  EnvironmentRecord r;
-  r.current = j.at("current").get<std::string>();
-  r.last_release = j.at("lastRelease").get<std::uint64_t>();
-  r.launched = j.at("launched").get<bool>();
-  for (const auto& [id, release] : j.at("releases").items()) r.releases[id] = release_from(release);
-  r.kept = j.at("kept").get<std::vector<std::string>>();
-  for (const auto& x : j.at("retired"))
-    r.retired.push_back({x.at("id").get<std::string>(), from_millis(x.at("at")),
-                         contents_from(x.value("content", Json::object()))});
-  for (const auto& c : j.at("proven")) r.proven.push_back({c.get<std::string>()});
-  if (j.at("lastProven").is_string()) r.last_proven = CommitId{j["lastProven"].get<std::string>()};
-  for (const auto& [hex, ids] : j.at("ranOn").items())
-    r.ran_on[{hex}] = ids.get<std::set<std::string>>();
-  r.highest = generations_from(j.at("highest"));
-  for (const auto& f : j.at("failures")) r.failures.push_back(failure_from(f));
-  r.updated_since = j.at("updatedSince").get<bool>();
-  if (const Json& d = j.at("drift"); d.is_object()) {
-    r.drift = Drift{from_millis(d.at("at")), d.at("changes").get<std::uint64_t>(),
-                    d.at("first").get<std::vector<std::string>>()};
-  }
-  for (const auto& id : r.kept) r.releases.at(id);
-  if (!r.current.empty()) r.releases.at(r.current);
-  share_all_items(r);
-  return r;
-}
-
-const char* name_of(Engine engine) { return engine == Engine::mariadb ? "mariadb" : "sqlite"; }
-Engine engine_from(const Json& j) { return engine_named(j.get<std::string>()); }
-
-Json to_json(const Journal& r) {
-  Json databases = Json::array(), saved = Json::array();
-  for (const auto& d : r.databases)
-    databases.push_back({{"engine", name_of(d.engine)}, {"physical", d.physical}});
-  for (const auto& s : r.saved) {
-    saved.push_back(
-        {{"engine", name_of(s.engine)}, {"physical", s.physical}, {"savedAs", s.saved_as}});
-  }
-  return {{"operation", r.operation},
-          {"actions", r.actions},
-          {"phase", r.phase},
-          {"startedAt", millis(r.started_at)},
-          {"owner", r.owner},
-          {"digest", r.digest},
-          {"revision", r.revision},
-          {"author", r.author},
-          {"creates", r.creates},
-          {"reuses", r.reuses},
-          {"asked", r.asked},
-          {"before", r.before},
-          {"prepared", to_json(r.prepared)},
-          {"done", generations(r.done)},
-          {"databases", databases},
-          {"directories", r.directories},
-          {"saved", saved},
-          {"maintenance", r.maintenance},
-          {"maintenanceOn", r.maintenance_on},
-          {"letIn", r.let_in},
-          {"failure", r.failure},
-          {"failureIsSites", r.failure_is_sites}};
-}
-Journal journal_from(const Json& j) {
-  Journal r;
-  r.operation = j.at("operation").get<std::string>();
-  r.actions = j.at("actions").get<std::vector<std::string>>();
-  r.phase = j.at("phase").get<std::string>();
-  r.started_at = from_millis(j.at("startedAt"));
-  r.owner = j.at("owner").get<std::string>();
-  r.digest = j.at("digest").get<std::string>();
-  r.revision = j.at("revision").get<std::string>();
-  r.author = j.at("author").get<std::string>();
-  r.creates = j.at("creates").get<bool>();
-  r.reuses = j.at("reuses").get<bool>();
-  r.asked = j.at("asked").get<bool>();
-  r.before = j.at("before").get<std::string>();
-  r.prepared = release_from(j.at("prepared"));
-  r.done = generations_from(j.at("done"));
-  for (const auto& d : j.at("databases"))
-    r.databases.push_back({engine_from(d.at("engine")), d.at("physical").get<std::string>()});
-  r.directories = j.at("directories").get<std::vector<std::string>>();
-  for (const auto& s : j.at("saved")) {
-    r.saved.push_back({engine_from(s.at("engine")), s.at("physical").get<std::string>(),
-                       s.at("savedAs").get<std::string>()});
-  }
-  r.maintenance = j.at("maintenance").get<bool>();
-  r.maintenance_on = j.at("maintenanceOn").get<bool>();
-  r.let_in = j.value("letIn", false);
-  r.failure = j.at("failure").get<std::string>();
-  r.failure_is_sites = j.at("failureIsSites").get<bool>();
-  return r;
-}
-
-template <class T, class From>
-Result<std::optional<T>> read_json(const std::string& path, From from, const char* mend) {
+template <class T>
+Result<std::optional<T>> read(const std::string& path, T (*from)(const std::string&),
+                              const char* mend) {
   auto text = read_small(path, record_bytes_max);
   if (!text) return std::move(text.error());
   if (!*text) return std::optional<T>{};
   try {
-    return std::optional<T>(from(Json::parse(**text)));
+    return std::optional<T>(from(**text));
   } catch (const std::exception& e) {
     return Error{ErrorKind::invalid, "damaged record \"" + path + "\": " + e.what() + "; " + mend};
   }
 }
 
 template <class T>
-Result<void> write_json(const std::string& path, const T& value, unsigned mode = record_mode) {
-  return write_durably(
-      path, to_json(value).dump(1, ' ', false, Json::error_handler_t::replace) + "\n", mode);
+Result<void> write(const std::string& path, const T& value, unsigned mode = record_mode) {
+  return write_durably(path, to_text(value), mode);
 }
 
 }  // namespace
@@ -271,21 +55,32 @@ void share_items(EnvironmentRecord& record, const std::map<Part, ContentSet>& co
   }
 }
 
+void share_items(EnvironmentRecord& record) {
+  for (const auto& [id, release] : record.releases) share_items(record, release.content);
+}
+
 Result<std::optional<EnvironmentRecord>> read_record(const EnvironmentLayout& layout) {
-  return read_json<EnvironmentRecord>(layout.record(), record_from,
-                                      "move it away to have it rebuilt from the releases");
+  auto record =
+      read(layout.record(), record_from, "move it away to have it rebuilt from the releases");
+  if (!record || !*record || (*record)->proofs.size() >= (*record)->proven.size()) return record;
+  struct stat facts {};
+  if (::stat(layout.record().c_str(), &facts) != 0) return record;
+  for (const CommitId& commit : (*record)->proven)
+    (*record)->proofs.try_emplace(commit,
+                                  Proof{Timestamp(std::chrono::seconds(facts.st_mtime)), {}});
+  return record;
 }
 Result<void> write_record(const EnvironmentLayout& layout, const EnvironmentRecord& record) {
-  return write_json(layout.record(), record);
+  return write(layout.record(), record);
 }
 Result<std::optional<Journal>> read_journal(const EnvironmentLayout& layout) {
-  return read_json<Journal>(layout.journal(), journal_from,
-                            "nothing is done here until it is put back, or removed (with "
-                            "\"maintenance\" and \"next\", where they are left) once \"current\" "
-                            "shows what it should");
+  return read(layout.journal(), journal_from,
+              "nothing is done here until it is put back, or removed (with "
+              "\"maintenance\" and \"next\", where they are left) once \"current\" "
+              "shows what it should");
 }
 Result<void> write_journal(const EnvironmentLayout& layout, const Journal& journal) {
-  return write_json(layout.journal(), journal);
+  return write(layout.journal(), journal);
 }
 Result<void> remove_journal(const EnvironmentLayout& layout) {
   if (::unlink(layout.journal().c_str()) != 0 && errno != ENOENT) {
@@ -295,12 +90,12 @@ Result<void> remove_journal(const EnvironmentLayout& layout) {
   return {};
 }
 Result<void> write_release(const EnvironmentLayout& layout, const ReleaseRecord& release) {
-  return write_json(layout.release(release.id) + "/release.json", release, release_mode);
+  return write(layout.release(release.id) + "/release.json", release, release_mode);
 }
 Result<std::optional<ReleaseRecord>> read_release(const EnvironmentLayout& layout,
                                                   const std::string& id) {
-  return read_json<ReleaseRecord>(layout.release(id) + "/release.json", release_from,
-                                  "put it back, or remove the release if nobody needs it");
+  return read(layout.release(id) + "/release.json", release_from,
+              "put it back, or remove the release if nobody needs it");
 }
 
 Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout& layout) {
@@ -314,30 +109,29 @@ Result<std::optional<EnvironmentRecord>> rebuild_record(const EnvironmentLayout&
   if (!noted) return std::move(noted.error());
   record.launched = *noted == launched_note;
   std::error_code ignored;
+  std::map<std::uint64_t, ReleaseRecord> releases;  // As they were made.
   for (const auto& entry : std::filesystem::directory_iterator(layout.releases(), ignored)) {
     auto release = read_release(layout, entry.path().filename());
     if (!release) return std::move(release.error());
-    if (!*release) continue;
-    const ReleaseRecord& r = **release;
-    record.last_release =
-        std::max<std::uint64_t>(record.last_release, std::strtoull(r.id.c_str(), nullptr, 10));
+    if (*release) releases[std::strtoull((*release)->id.c_str(), nullptr, 10)] = **release;
+  }
+  for (const auto& [number, r] : releases) {
+    record.last_release = number;
     for (const auto& [part, set] : r.content)
       record.highest[part] = std::max(record.highest[part], set.stamp.generation);
     for (const auto& [part, generation] : r.highest)
       record.highest[part] = std::max(record.highest[part], generation);
     if (r.healthy) {
       const auto databases = r.content.find(Part::databases);
-      record.proven.push_back(r.commit);
+      if (record.proofs.try_emplace(r.commit, Proof{r.created_at, {}}).second)
+        record.proven.push_back(r.commit);
       record.ran_on[r.commit].insert(databases == r.content.end() ? "" : databases->second.id);
       if (r.id == record.current) record.last_proven = r.commit;
     }
-    if (r.id != record.current) record.kept.push_back(r.id);
+    if (r.id != record.current) record.kept.insert(record.kept.begin(), r.id);
     record.releases[r.id] = r;
   }
-  std::ranges::sort(record.kept, [](const std::string& a, const std::string& b) {
-    return std::strtoull(a.c_str(), nullptr, 10) > std::strtoull(b.c_str(), nullptr, 10);
-  });
-  share_all_items(record);
+  share_items(record);
   return std::optional<EnvironmentRecord>(record);
 }
 

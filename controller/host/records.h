@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "controller/host/layout.h"
+#include "controller/http/check.h"
 #include "reconcilers/state.h"
 #include "schemas/result.h"
 
@@ -38,7 +39,8 @@ struct ReleaseRecord {
   Timestamp created_at{};
   std::map<Part, ContentSet> content;
   bool healthy = false;
-  bool updated = false;  ///< `update` changed kept databases on the way to it.
+  bool updated = false;   ///< `update` changed kept databases on the way to it.
+  bool writable = false;  ///< Its code is its own, for people to change.
   /// The highest generations done in the environment by then: what a lost state.json must not make
   /// us forget.
   std::map<Part, std::uint64_t> highest;
@@ -53,11 +55,30 @@ struct Retired {
   bool operator==(const Retired&) const = default;
 };
 
+/// What people changed in the code of a writable release.
+struct ByHand {
+  std::string summary;  ///< As ObservedEnvironment::uncommitted.
+  std::string digest;   ///< Of exactly these changes.
+  CommitId committed;   ///< Has them all; "" while none is known to.
+  CommitId base;  ///< The last that had all there was then: what came later is committed onto it.
+  bool discarded = false;  ///< A person gave them up.
+  bool operator==(const ByHand&) const = default;
+};
+
 struct Drift {
   Timestamp at{};
   std::uint64_t changes = 0;
   std::vector<std::string> first;  ///< "changed web/index.php", at most 20.
+  std::optional<ByHand> by_hand{};
   bool operator==(const Drift&) const = default;
+};
+
+/// The last verification of a release that runs.
+struct Verified {
+  std::string release;  ///< "" for none.
+  Timestamp at{};
+  int failed = 0;  ///< How often in a row it has failed since it passed.
+  bool operator==(const Verified&) const = default;
 };
 
 /// state.json: the memory of one environment.
@@ -65,20 +86,27 @@ struct EnvironmentRecord {
   std::string current;  ///< "" while it does not exist.
   std::uint64_t last_release = 0;
   bool launched = false;
+  std::string took_over;                          ///< See ObservedEnvironment.
   std::map<std::string, ReleaseRecord> releases;  ///< Current and kept.
   std::vector<std::string> kept;                  ///< Of `releases`, newest first, without current.
   std::vector<Retired> retired;
-  std::vector<CommitId> proven;  ///< Oldest first, at most `proven_max`.
+  std::vector<CommitId> proven;      ///< Oldest first, at most `proven_max`.
+  std::map<CommitId, Proof> proofs;  ///< Of each of them, `turn` apart: that is its place.
   std::optional<CommitId> last_proven;
+  Verified verified;
+  std::map<CommitId, Revocation> revoked;            ///< At most `revoked_max`.
   std::map<CommitId, std::set<std::string>> ran_on;  ///< Content ids of databases.
   std::map<Part, std::uint64_t> highest;
   std::vector<Failure> failures;  ///< Oldest first, at most `failures_max`.
   std::optional<Drift> drift;
   bool updated_since = false;
+  std::map<std::string, CommitId> grants_used;  ///< See ObservedEnvironment.
   bool operator==(const EnvironmentRecord&) const = default;
 };
 inline constexpr std::size_t proven_max = 500;
 inline constexpr std::size_t failures_max = 100;
+inline constexpr std::size_t evidenced_failures_max = 3;  ///< The last ones: with their evidence.
+inline constexpr std::size_t revoked_max = 20;
 
 struct SavedDatabase {
   Engine engine = Engine::sqlite;
@@ -98,6 +126,7 @@ struct Journal {
   std::string phase = "queued";
   Timestamp started_at{};
   std::string owner, digest, revision, author;
+  std::vector<std::string> grants;  ///< Ids of the Grants that it uses up.
   bool creates = false, reuses = false, asked = false;
   std::string before;  ///< Release that ran; "" when none did.
   ReleaseRecord prepared;
@@ -107,8 +136,13 @@ struct Journal {
   std::vector<SavedDatabase> saved;        ///< To put back when it fails before the switch.
   bool maintenance = false;                ///< The maintenance file is its doing.
   bool maintenance_on = false;             ///< commands.maintenanceOn ran.
+  std::optional<Timestamp> switched_at;    ///< Visitors write into what it prepared from then on.
+  std::optional<Timestamp> closed_at;  ///< Until then, where it goes back and puts `saved` back.
+  bool restored = false;               ///< After the switch `saved` was put back.
   bool let_in = false;  ///< Visitors saw what it prepared: going back puts no databases back.
-  std::string failure;  ///< Why it is being undone; "" while it goes on.
+  std::vector<PageBefore> pages;   ///< What to compare with after the switch.
+  std::vector<Evidence> evidence;  ///< Of the verification that failed.
+  std::string failure;             ///< Why it is being undone; "" while it goes on.
   bool failure_is_sites = false;
   bool operator==(const Journal&) const = default;
 };
@@ -116,8 +150,11 @@ struct Journal {
 /// Releases that share a content set all know what was ever recorded of it: an item that only a
 /// later one declared stays named, whichever of them runs.
 void share_items(EnvironmentRecord& record, const std::map<Part, ContentSet>& content);
+/// The same among all its releases.
+void share_items(EnvironmentRecord& record);
 
-/// What was recorded, its releases' shared sets made one.
+/// What was recorded, its releases' shared sets made one. Commits that an older version wrote
+/// down as proven, without a time, count from the file's time.
 Result<std::optional<EnvironmentRecord>> read_record(const EnvironmentLayout& layout);
 Result<void> write_record(const EnvironmentLayout& layout, const EnvironmentRecord& record);
 

@@ -2,7 +2,9 @@
 
 #include "controller/host/records.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 
@@ -54,10 +56,20 @@ TEST_F(RecordsTest, AnEnvironmentsMemoryComesBackWhole) {
   r.kept = {"1"};
   r.retired = {{"0", noon + Duration(7), full_release("0").content}};
   r.proven = {one, two};
+  r.proofs = {{one, {noon + Duration(3), {}}}, {two, {noon, noon - Duration(5)}}};
+  r.took_over = "test";
+  r.grants_used = {{"hotfix-1", two}, {"up-2", {}}};
   r.last_proven = two;
   r.ran_on[one] = {"1", "2"};
   r.highest = {{Part::databases, 7}, {Part::files, 3}};
   r.failures = {{"digest", true, "verify: \"x\"\xC3\xA9", noon + Duration(1), 3}};
+  r.failures[0].operation = "20261121-1";
+  r.failures[0].actions = {"promote", "sync"};
+  r.failures[0].after_switch = true;
+  r.failures[0].evidence = {
+      {"GET https://a.example/", false, 500, "Fatal error\nmore", Duration(7)}};
+  r.verified = {"2", noon + Duration(9), 1};
+  r.revoked[{std::string(40, '3')}] = {noon, "GET / answered 500", r.failures[0].evidence};
   r.drift = Drift{noon, 41, {"changed a", "added b"}};
   ASSERT_TRUE(write_record(layout, r));
   auto read = read_record(layout);
@@ -87,6 +99,9 @@ TEST_F(RecordsTest, AJournalComesBackWhole) {
   j.directories = {"/srv/files-2/uploads"};
   j.saved = {{Engine::mariadb, "tg_acme", "tg_acme_saved"}};
   j.failure = "update failed";
+  j.pages = {{"/", "Acme"}, {"/shop", ""}};
+  j.evidence = {{"wp core is-installed", false, 1, "no", Duration(3)}};
+  j.grants = {"hotfix-1"};
   ASSERT_TRUE(write_journal(layout, j));
   auto read = read_journal(layout);
   ASSERT_TRUE(read) << read.error().message;
@@ -94,6 +109,23 @@ TEST_F(RecordsTest, AJournalComesBackWhole) {
   ASSERT_TRUE(remove_journal(layout));
   ASSERT_TRUE(remove_journal(layout)) << "again";
   EXPECT_EQ(*read_journal(layout), std::nullopt);
+}
+
+TEST_F(RecordsTest, WhatAnOlderVersionProvedIsProvenSinceItWroteItDown) {
+  EnvironmentRecord r;
+  r.proven = {one, two};
+  ASSERT_TRUE(write_record(layout, r));
+  auto json = nlohmann::json::parse(read_file(layout.record()));
+  json.erase("proofs");
+  json.erase("grantsUsed");
+  write_file(layout.record(), json.dump());
+  const timespec times[2] = {{1'700'000'000, 0}, {1'700'000'000, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, layout.record().c_str(), times, 0), 0);
+  const auto read = read_record(layout);
+  ASSERT_TRUE(read && *read);
+  const Proof then{Timestamp(std::chrono::seconds(1'700'000'000)), {}};
+  EXPECT_EQ((**read).proofs, (std::map<CommitId, Proof>{{one, then}, {two, then}}));
+  EXPECT_EQ((**read).proven, r.proven);
 }
 
 TEST_F(RecordsTest, AMessageOfAnyBytesCanBeWritten) {

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <random>
+#include <utility>
 
 #include "controller/secrets/credentials.h"
 
@@ -23,7 +24,8 @@ Repositories::Repositories(Secrets secrets, Mode mode, Duration interval, const 
       interval_(interval),
       clock_(clock),
       changed_(std::move(changed)),
-      prepare_(std::move(prepare)) {}
+      prepare_(std::move(prepare)),
+      signatures_(clock) {}
 
 Repositories::~Repositories() {
   stop();
@@ -85,9 +87,11 @@ void Repositories::look_once(const Site& site, const std::string& mirrors) {
 
 void Repositories::look(Entry& entry) {
   KnownRefs fresh;
+  std::uint64_t number = 0;
   {
     std::lock_guard lock(mutex_);
     fresh = entry.known;
+    number = ++entry.looks;
   }
   if (!entry.mirror) {
     fresh.pending = false;
@@ -104,6 +108,10 @@ void Repositories::look(Entry& entry) {
         failed = refreshed.error();
       else
         moved |= *refreshed;
+      std::error_code unknown;
+      const auto written =
+          std::filesystem::last_write_time(entry.mirror->path() + "/packed-refs", unknown);
+      if (!failed && !unknown && std::exchange(entry.read_at, written) != written) moved = true;
     }
     if (!failed && (moved || mode_ == Mode::look_up)) {
       if (mode_ == Mode::look_up) {
@@ -131,9 +139,15 @@ void Repositories::look(Entry& entry) {
     std::lock_guard lock(mutex_);
     if (*fresh.refs != *entry.known.refs || fresh.problem != entry.known.problem)
       tell = entry.sites;
+    const bool reached = fresh.problem.empty();
     entry.known = std::move(fresh);
     thread_local std::minstd_rand jitter{std::random_device{}()};
     entry.due = clock_.now() + interval_ * (90 + jitter() % 21) / 100;
+    for (const auto& [commit, before] : entry.missed) {
+      if (reached && before >= number) entry.due = clock_.now();
+      if (reached && before >= entry.looked && before < number) tell = entry.sites;
+    }
+    if (reached) entry.looked = number;
     entry.busy = false;
   }
   wake_.notify_all();
@@ -141,10 +155,11 @@ void Repositories::look(Entry& entry) {
     for (const auto& site : tell) changed_(site);
 }
 
-/// The repository to read a commit from.
-Result<GitRepository> Repositories::open_for(Entry& entry, const CommitId& commit) {
+/// The repository to read a commit from; `newest`: with the tags of now.
+Result<GitRepository> Repositories::open_for(Entry& entry, const CommitId& commit, bool newest) {
   auto repository = entry.mirror->open();
-  if (mode_ == Mode::refresh || (repository && repository->has(commit))) return repository;
+  const bool there = !newest && repository && repository->has(commit);
+  if (mode_ == Mode::refresh || there) return repository;
   {
     std::lock_guard lock(mutex_);
     if (!entry.known.problem.empty()) return repository;  // Nor could anything be fetched.
@@ -171,6 +186,12 @@ Result<GitRepository> Repositories::open(const Site& site, const std::string& mi
   return found->mirror->open();
 }
 
+Result<Mirror> Repositories::mirror(const Site& site, const std::string& mirrors) {
+  auto found = entry(site, mirrors);
+  if (!found->mirror) return Error{ErrorKind::invalid, found->setup_problem};
+  return *found->mirror;
+}
+
 std::optional<bool> Repositories::has(const Site& site, const std::string& mirrors,
                                       const CommitId& commit) {
   auto found = entry(site, mirrors);
@@ -184,11 +205,31 @@ std::optional<bool> Repositories::has(const Site& site, const std::string& mirro
   if (repository->has(commit)) {
     std::lock_guard lock(mutex_);
     found->present.insert(commit.hex);
+    found->missed.erase(commit.hex);
     return true;
   }
   std::lock_guard lock(mutex_);
   const bool complete = found->known.complete || found->beside;
-  return complete && found->known.problem.empty() ? std::optional(false) : std::nullopt;
+  if (!complete || !found->known.problem.empty()) return std::nullopt;
+  return looks_for(*found, commit.hex) ? std::nullopt : std::optional(false);
+}
+
+bool Repositories::looks_for(const Site& site, const std::string& mirrors,
+                             const std::string& name) {
+  auto found = entry(site, mirrors);
+  std::lock_guard lock(mutex_);
+  return looks_for(*found, name);
+}
+
+/// Under mutex_.
+bool Repositories::looks_for(Entry& entry, const std::string& name) {
+  if (!running_ || !entry.known.problem.empty()) return false;
+  const auto [missed, first] = entry.missed.try_emplace(name, entry.looks);
+  if (first && !entry.busy) {
+    entry.due = clock_.now();
+    wake_.notify_one();
+  }
+  return entry.looked <= missed->second;
 }
 
 std::string Repositories::tracked(const Site& site, const std::string& mirrors,
@@ -211,7 +252,27 @@ std::string Repositories::tracked(const Site& site, const std::string& mirrors,
   return found->tracked[key] = in_the_way;
 }
 
+SignatureFact Repositories::signature(const Site& site, const std::string& mirrors,
+                                      const CommitId& commit, const std::string& tag,
+                                      const std::string& allowed_signers) {
+  auto found = entry(site, mirrors);
+  if (!found->mirror) return {false, "", found->setup_problem};
+  SignatureFact fact;
+  // What no mirror has been told of yet may be a new tag of a commit that it has.
+  for (const bool newest : {false, true}) {
+    if (newest && (fact.valid || tag.empty() || mode_ == Mode::refresh)) break;
+    auto repository = open_for(*found, commit, newest);
+    if (!repository) return {false, "", std::move(repository.error().message)};
+    fact = signatures_.of(*repository, commit, allowed_signers, tag);
+  }
+  return fact;
+}
+
 void Repositories::run(unsigned threads) {
+  {
+    std::lock_guard lock(mutex_);
+    running_ = true;
+  }
   for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 

@@ -3,6 +3,7 @@
 // background. Asking never waits for the network.
 
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,6 +15,7 @@
 
 #include "controller/git/mirror.h"
 #include "controller/secrets/secrets.h"
+#include "controller/signatures/signatures.h"
 #include "reconcilers/driver.h"
 
 namespace tidegate {
@@ -52,11 +54,22 @@ class Repositories {
   void look_once(const Site& site, const std::string& mirrors);
   /// The mirror to read from; `transient` before it was fetched.
   Result<GitRepository> open(const Site& site, const std::string& mirrors);
-  /// Whether a commit is there; nothing when that cannot be told yet. Remembers what was there.
+  /// To write to the repository as the site may.
+  Result<Mirror> mirror(const Site& site, const std::string& mirrors);
+  /// Whether a commit is there; nothing when that cannot be told yet, or while it is looked for.
+  /// Remembers what was there.
   std::optional<bool> has(const Site& site, const std::string& mirrors, const CommitId& commit);
+  /// Whether what is not there, a commit or the full name of a reference, may have been pushed
+  /// since the last look: that is so, while run() looks, until a look that began after the first
+  /// question has ended. It is hurried, and its end told as a change.
+  bool looks_for(const Site& site, const std::string& mirrors, const std::string& name);
   /// The first of `paths` under which the commit has tracked files; "" for none or unknown.
   std::string tracked(const Site& site, const std::string& mirrors, const CommitId& commit,
                       const std::vector<std::string>& paths);
+  /// Whether one of the allowed signers vouches for the commit, or for the tag of that full name
+  /// (or "") that leads to it. Remembers verdicts as Signatures does.
+  SignatureFact signature(const Site& site, const std::string& mirrors, const CommitId& commit,
+                          const std::string& tag, const std::string& allowed_signers);
   /// Starts looking at intervals, with this many threads at once.
   void run(unsigned threads);
   void stop();
@@ -72,14 +85,20 @@ class Repositories {
     std::string setup_problem;  ///< Credentials that could not be read.
     std::set<std::string> sites;
     KnownRefs known;
+    std::filesystem::file_time_type
+        read_at{};  ///< Of the mirror's references: another process refreshes it too.
     std::set<std::string> present;  ///< Commits seen in the mirror.
+    std::map<std::string, std::uint64_t>
+        missed;  ///< What was looked for in vain, with how many looks had begun.
+    std::uint64_t looks = 0, looked = 0;  ///< Begun; and the last that reached the remote.
     std::map<std::string, std::string> tracked;
     Timestamp due{};
     bool busy = false;
   };
   std::shared_ptr<Entry> entry(const Site& site, const std::string& mirrors);
   void look(Entry& entry);
-  Result<GitRepository> open_for(Entry& entry, const CommitId& commit);
+  bool looks_for(Entry& entry, const std::string& name);
+  Result<GitRepository> open_for(Entry& entry, const CommitId& commit, bool newest = false);
   void fetch_beside(Entry& entry);
   void work();
 
@@ -89,13 +108,14 @@ class Repositories {
   const Clock& clock_;
   const std::function<void(const std::string&)> changed_;
   const std::function<Result<void>(const std::string&)> prepare_;
+  Signatures signatures_;
   std::mutex mutex_;  // Over everything below but the mirrors' own work.
   std::condition_variable wake_;
   std::map<std::string, std::shared_ptr<Entry>> entries_;
   std::vector<std::thread> threads_;
   std::string
       temporary_;  ///< Directory of what was fetched only to be read; "" while there is none.
-  bool stopping_ = false;
+  bool running_ = false, stopping_ = false;
 };
 
 }  // namespace tidegate

@@ -53,6 +53,16 @@ TEST_F(RepositoriesTest, KnownNeverWaits) {
   EXPECT_FALSE(std::filesystem::exists(mirrors)) << "asking wrote something";
 }
 
+TEST_F(RepositoriesTest, SeesWhatAnotherProcessFetchedIntoTheSameMirror) {
+  const auto one = make(), other = make();
+  one->look_now(site, mirrors);
+  code.write("b", "b");
+  const CommitId second = code.commit("second");
+  other->look_now(site, mirrors);
+  one->look_now(site, mirrors);
+  EXPECT_EQ(one->known(site, mirrors).refs->at("refs/heads/main"), second);
+}
+
 TEST_F(RepositoriesTest, LooksNowAndKnowsEverythingThen) {
   const auto repositories = make();
   repositories->look_now(site, mirrors);
@@ -178,33 +188,55 @@ TEST_F(RepositoriesTest, AsksBeforeItWritesAnything) {
   EXPECT_TRUE(std::filesystem::is_empty(directory / "sites/.tidegate"));
 }
 
-TEST_F(RepositoriesTest, LooksByItselfAndTellsEverySiteThatFollows) {
+/// Looks by itself, in real time, once an hour.
+class LookingTest : public RepositoriesTest {
+ protected:
+  bool wait_until(const std::function<bool()>& condition) {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, 30s, condition);
+  }
   RealClock real;
   std::mutex mutex;
   std::condition_variable changed;
   std::multiset<std::string> told;
-  Repositories repositories(Secrets(""), Repositories::Mode::refresh, 1h, real,
-                            [&](const std::string& name) {
+  Repositories repositories{Secrets(""), Repositories::Mode::refresh, 1h, real,
+                            [this](const std::string& name) {
                               std::lock_guard lock(mutex);
                               told.insert(name);
                               changed.notify_all();
-                            });
+                            }};
+};
+
+TEST_F(LookingTest, TellsEverySiteThatFollows) {
   Site other = site;
   other.name = "other";
   repositories.known(site, mirrors);
   repositories.known(other, mirrors);
   repositories.run(2);
-  auto wait_for = [&](std::size_t count) {
-    std::unique_lock lock(mutex);
-    return changed.wait_for(
-        lock, 30s, [&] { return told.count("acme") >= count && told.count("other") >= count; });
+  const auto both_told = [&](std::size_t count) {
+    return [this, count] { return told.count("acme") >= count && told.count("other") >= count; };
   };
-  ASSERT_TRUE(wait_for(1));
+  ASSERT_TRUE(wait_until(both_told(1)));
   EXPECT_EQ(repositories.known(site, mirrors).refs->at("refs/heads/main"), first);
   const CommitId second = code.commit("second");
   repositories.wake(site, mirrors);
-  ASSERT_TRUE(wait_for(2)) << "a wake-up is not waited an hour for";
+  ASSERT_TRUE(wait_until(both_told(2))) << "a wake-up is not waited an hour for";
   EXPECT_EQ(repositories.known(other, mirrors).refs->at("refs/heads/main"), second);
+  repositories.stop();
+}
+
+TEST_F(LookingTest, ACommitThatIsNotThereIsLookedForOnceMoreBeforeItIsMissing) {
+  repositories.known(site, mirrors);
+  repositories.run(2);
+  ASSERT_TRUE(wait_until([this] { return told.size() == 1; }));
+  const CommitId second = code.commit("second"), never{std::string(40, '1')};
+  EXPECT_EQ(repositories.has(site, mirrors, second), std::nullopt) << "just pushed";
+  ASSERT_TRUE(wait_until([this] { return told.size() == 2; })) << "it is not waited an hour for";
+  EXPECT_EQ(repositories.has(site, mirrors, second), true);
+  EXPECT_EQ(repositories.has(site, mirrors, never), std::nullopt);
+  ASSERT_TRUE(wait_until([this] { return told.size() == 3; })) << "nothing came; that is news too";
+  EXPECT_EQ(repositories.has(site, mirrors, never), false);
+  EXPECT_EQ(repositories.has(site, mirrors, never), false) << "and it is not looked for any more";
   repositories.stop();
 }
 

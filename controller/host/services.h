@@ -68,6 +68,9 @@ struct HostServices {
       gate;
   /// A site's look is worth repeating: one of its operations ended.
   std::function<void(const std::string& site)> changed;
+  /// Told, under the environment's lock, before anything of a step is done. `operation`: "" for
+  /// what is recorded at once.
+  std::function<void(const Site&, const Step&, const std::string& operation)> begins{};
 };
 
 }  // namespace tidegate

@@ -18,22 +18,6 @@ namespace {
 using namespace std::chrono_literals;
 constexpr Duration grace =
     5min;  // Requests and commands may still be in what was switched away from.
-constexpr std::size_t told_max = 20;
-
-Result<std::optional<Drift>> look_for_drift(const Place& place, const EnvironmentRecord& record,
-                                            bool renew) {
-  auto changes = changes_in(place, record.releases.at(record.current), renew);
-  if (!changes) return std::move(changes.error());
-  if (changes->none()) return std::optional<Drift>{};
-  Drift drift{place.services.clock.now(), changes->rest.size() + changes->code.size(), {}};
-  for (const auto* part : {&changes->rest, &changes->code}) {
-    for (const Change& change : *part) {
-      if (drift.first.size() < told_max)
-        drift.first.push_back(std::string(to_string(change.kind)) + " " + change.path);
-    }
-  }
-  return std::optional(drift);
-}
 
 using Contents = std::map<Part, ContentSet>;
 
@@ -138,19 +122,23 @@ Result<Tended> tend_environment(const Place& place, bool renew_stat_cache) {
   auto record = read_record(place.layout);
   if (!record) return std::move(record.error());
   if (!*record || (*record)->current.empty()) return out;
-  for (const auto& [id, release] : (*record)->releases) out.builds.insert(release.build);
+  for (const auto& [id, release] : (*record)->releases) {
+    out.builds.insert(release.build);
+    out.unhealthy |= id == (*record)->current && !release.healthy;
+  }
   auto state = look(place.layout.lock());
   if (!state) return std::move(state.error());
   if (state->exclusive || state->shared || std::filesystem::exists(place.layout.journal()) ||
       !runs_what_is_recorded(place.layout, **record))
     return out;
   const std::string looked_at = (*record)->current;
-  auto drift = look_for_drift(place, **record, renew_stat_cache);
+  const auto seen_before = (*record)->drift;
+  auto drift =
+      look_for_drift(place, (*record)->releases.at(looked_at), seen_before, renew_stat_cache);
   if (!drift) return std::move(drift.error());
-  const bool same_drift = drift->has_value() == (*record)->drift.has_value() &&
-                          (!*drift || (**drift).first == (*record)->drift->first);
+  const bool same = same_drift(*drift, seen_before);
   const bool clears = anything_due(**record, place.services.clock.now());
-  if (same_drift && !clears) return out;
+  if (same && !clears) return out;
   auto lock = EnvironmentLock::try_exclusive(place.layout.lock(),
                                              place.services.owner + ", looking it over");
   if (!lock) return std::move(lock.error());
@@ -159,15 +147,16 @@ Result<Tended> tend_environment(const Place& place, bool renew_stat_cache) {
   if (!record) return std::move(record.error());
   if (!*record || (*record)->current != looked_at || !runs_what_is_recorded(place.layout, **record))
     return out;
-  if (!same_drift) (*record)->drift = *drift;
+  if (!same_drift((*record)->drift, seen_before)) return out;  // Somebody gave it up meanwhile.
+  if (!same) (*record)->drift = *drift;
   bool cleared = false;
   if (clears && anything_due(**record, place.services.clock.now())) {
     if (auto r = clear(place, **record); !r) return std::move(r.error());
     cleared = true;
   }
-  if (same_drift && !cleared) return out;
+  if (same && !cleared) return out;
   if (auto r = write_record(place.layout, **record); !r) return std::move(r.error());
-  out.news = !same_drift;
+  out.news = !same;
   return out;
 }
 

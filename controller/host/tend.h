@@ -10,6 +10,7 @@ namespace tidegate {
 
 struct Tended {
   bool news = false;             ///< Something changed that a look should see.
+  bool unhealthy = false;        ///< What it runs does not pass its verification.
   std::set<std::string> builds;  ///< What its releases are linked from, as it was read.
 };
 /// See HostDriver::tend. One environment.

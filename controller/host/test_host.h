@@ -188,7 +188,7 @@ class TestHost {
       text += "---\napiVersion: tidegate/v1\nkind: Environment\nmetadata: {name: " + name +
               ", site: acme}\nspec: {" + spec + "}\n";
     }
-    return text;
+    return text + more;
   }
   /// The site as the manifests are now; each call is a new reading.
   std::shared_ptr<const Site> site() {
@@ -312,6 +312,7 @@ class TestHost {
   std::map<std::string, std::string> environments{
       {"dev", "code: {branch: main}, content: {source: live}"}};
   std::string commands, build_secrets, writable;
+  std::string more;             ///< Further documents, each after its "---".
   std::string driver_settings;  ///< ", mariadb: {…}"
   std::string content =
       "databases: [{name: main, engine: sqlite}], files: [{name: uploads, path: web/uploads}]";

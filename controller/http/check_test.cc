@@ -23,6 +23,18 @@ std::string error_of(const Result<HttpAnswer>& answer) {
          answer.error().message;
 }
 
+/// What the checks met that did not pass: the last look's.
+std::optional<std::string> first_failure(const std::vector<PageLook>& looks) {
+  if (looks.empty() || looks.back().problem.empty()) return std::nullopt;
+  return looks.back().text();
+}
+std::optional<std::string> first_failure(const std::vector<HttpCheck>& checks,
+                                         const std::string& base_url, const std::string& host = "",
+                                         Duration retry_for = {},
+                                         const std::function<bool()>& cancelled = {}) {
+  return first_failure(run_http_checks(checks, base_url, host, retry_for, cancelled));
+}
+
 TEST(HttpGetTest, TellsStatusHeadersAndBody) {
   std::string seen;
   TestServer server([&](const TestServer::Connection& client) {
@@ -158,8 +170,8 @@ TEST(HttpChecksTest, PassesWhatIsAsWanted) {
     const bool front = client.request.starts_with("GET / ");
     client.send(front ? reply(200, "<h1>Acme</h1>") : reply(404, "nothing"));
   });
-  EXPECT_EQ(run_http_checks({{"/", 200, "Acme"}, {"/gone", 404, ""}, {"/", std::nullopt, ""}},
-                            server.url() + "/", "", {}, {}),
+  EXPECT_EQ(first_failure({{"/", 200, "Acme"}, {"/gone", 404, ""}, {"/", std::nullopt, ""}},
+                          server.url() + "/", "", {}, {}),
             std::nullopt);
 }
 
@@ -170,7 +182,7 @@ TEST(HttpChecksTest, TellsWhatTheFirstFailureMet) {
                     : reply(500, "\n  Fatal error:\tno database\nStack trace\n"));
   });
   const auto failure = [&](const HttpCheck& check, const std::string& host = "") {
-    return run_http_checks({check}, server.url(), host, {}, {}).value_or("passed");
+    return first_failure({check}, server.url(), host, {}, {}).value_or("passed");
   };
   const std::string get = "GET " + server.url();
   EXPECT_EQ(failure({"/", 200, ""}), get +
@@ -195,8 +207,7 @@ TEST(HttpChecksTest, TriesAgainUntilItPasses) {
     client.send(++requests < 3 ? reply(500, "warming up") : reply(200, "ready"));
   });
   const auto started = std::chrono::steady_clock::now();
-  EXPECT_EQ(run_http_checks({{"/", 200, "ready"}}, server.url(), "", seconds(30), {}),
-            std::nullopt);
+  EXPECT_EQ(first_failure({{"/", 200, "ready"}}, server.url(), "", seconds(30), {}), std::nullopt);
   EXPECT_EQ(requests, 3);
   EXPECT_GE(std::chrono::steady_clock::now() - started, milliseconds(1000));
 }
@@ -208,9 +219,9 @@ TEST(HttpChecksTest, TriesOnceWithoutRetriesAndEndsWhenTheyAreOver) {
     client.send(reply(500, ""));
   });
   const std::string expected = "GET " + server.url() + "/ answered 500, wanted below 400";
-  EXPECT_EQ(run_http_checks({HttpCheck{}}, server.url(), "", {}, {}), expected);
+  EXPECT_EQ(first_failure({HttpCheck{}}, server.url(), "", {}, {}), expected);
   EXPECT_EQ(requests, 1);
-  EXPECT_EQ(run_http_checks({HttpCheck{}}, server.url(), "", milliseconds(700), {}), expected);
+  EXPECT_EQ(first_failure({HttpCheck{}}, server.url(), "", milliseconds(700), {}), expected);
   EXPECT_EQ(requests, 3);
 }
 
@@ -218,9 +229,9 @@ TEST(HttpChecksTest, CanBeGivenUpWhileAServerIsSilent) {
   TestServer server([](const TestServer::Connection& client) { client.wait_for_close(); });
   std::atomic<int> questions = 0;
   const auto started = std::chrono::steady_clock::now();
-  EXPECT_EQ(run_http_checks({HttpCheck{}}, server.url(), "", seconds(30),
-                            [&] { return ++questions > 3; }),
-            "GET " + server.url() + "/: cancelled");
+  EXPECT_EQ(
+      first_failure({HttpCheck{}}, server.url(), "", seconds(30), [&] { return ++questions > 3; }),
+      "GET " + server.url() + "/: cancelled");
   EXPECT_LT(std::chrono::steady_clock::now() - started, seconds(5));
 }
 
@@ -228,9 +239,114 @@ TEST(HttpChecksTest, CutsALongFirstLineBetweenCharacters) {
   TestServer server([](const TestServer::Connection& client) {
     client.send(reply(500, "x" + std::string(158, 'y') + "é and more"));
   });
-  EXPECT_EQ(run_http_checks({HttpCheck{}}, server.url(), "", {}, {}),
+  EXPECT_EQ(first_failure({HttpCheck{}}, server.url(), "", {}, {}),
             "GET " + server.url() + "/ answered 500, wanted below 400; first line: \"x" +
                 std::string(158, 'y') + "…\"");
+}
+
+TEST(HttpChecksTest, TellsWhatEachLookMet) {
+  TestServer server([](const TestServer::Connection& client) {
+    client.send(client.request.starts_with("GET / ") ? reply(200, "hello") : reply(503, "busy"));
+  });
+  const auto looks =
+      run_http_checks({{"/", 200, ""}, {"/x", 200, ""}, {"/y", 200, ""}}, server.url(), "", {}, {});
+  ASSERT_EQ(looks.size(), 2u) << "it ends with the first that does not pass";
+  EXPECT_EQ(looks[0].check, "GET " + server.url() + "/");
+  EXPECT_EQ(looks[0].problem, "");
+  EXPECT_EQ(looks[0].answer.status, 200);
+  EXPECT_EQ(looks[0].answer.body, "hello");
+  EXPECT_EQ(looks[1].check, "GET " + server.url() + "/x");
+  EXPECT_EQ(looks[1].problem, " answered 503, wanted 200; first line: \"busy\"");
+  EXPECT_EQ(looks[1].answer.status, 503);
+}
+
+TEST(HttpChecksTest, LooksForHeadersWhateverTheCaseOfTheirNames) {
+  TestServer server([](const TestServer::Connection& client) {
+    client.send(reply(200, "", "Cache-Control: public, max-age=60\r\n"));
+  });
+  HttpCheck check;
+  check.header = {{"cache-control", "max-age=60"}};
+  EXPECT_EQ(first_failure({check}, server.url()), std::nullopt);
+  check.header = {{"cache-control", "no-store"}};
+  EXPECT_EQ(first_failure({check}, server.url()),
+            "GET " + server.url() +
+                "/ answered 200 with header \"cache-control: public, max-age=60\", wanted "
+                "\"no-store\" in it");
+  check.header = {{"x-frame-options", "DENY"}};
+  EXPECT_EQ(first_failure({check}, server.url()),
+            "GET " + server.url() + "/ answered 200 without header \"x-frame-options\"");
+}
+
+TEST(HttpChecksTest, RefusesAnAnswerThatTookTooLong) {
+  TestServer server([](const TestServer::Connection& client) {
+    std::this_thread::sleep_for(milliseconds(60));
+    client.send(reply(200, "slow"));
+  });
+  HttpCheck check;
+  check.within = milliseconds(50);
+  EXPECT_EQ(first_failure({check}, server.url()),
+            "GET " + server.url() + "/ answered 200, but not within 50ms");
+  check.within = seconds(30);
+  EXPECT_EQ(first_failure({check}, server.url()), std::nullopt);
+}
+
+std::string page(const std::string& title) {
+  return reply(200, "<!doctype html><HTML><head><TITLE lang=en>" + title + "</Title></head>");
+}
+
+TEST(ComparePagesTest, RemembersOnlyPagesThatAnswer) {
+  TestServer server([](const TestServer::Connection& client) {
+    if (client.request.starts_with("GET / ")) client.send(page(" Acme &amp;\n  Sons "));
+    if (client.request.starts_with("GET /old ")) client.send(reply(301, "", "Location: /\r\n"));
+    if (client.request.starts_with("GET /gone ")) client.send(reply(404, "<title>Gone</title>"));
+  });
+  const std::vector<PageBefore> expected{{"/", "Acme &amp; Sons"}, {"/old", ""}};
+  EXPECT_EQ(pages_answering({"/", "/gone", "/old", "/silent"}, server.url(), {}), expected);
+}
+
+TEST(ComparePagesTest, TellsWhatIsNotAsItWas) {
+  TestServer server([](const TestServer::Connection& client) {
+    if (client.request.starts_with("GET / ")) client.send(page("Acme"));
+    if (client.request.starts_with("GET /shop ")) client.send(page("Error"));
+    if (client.request.starts_with("GET /news ")) client.send(reply(500, "Fatal error"));
+  });
+  const auto failure = [&](const std::vector<PageBefore>& pages, bool titles = true) {
+    return first_failure(compare_pages(pages, titles, server.url(), "", {}, {})).value_or("passed");
+  };
+  EXPECT_EQ(failure({{"/", "Acme"}}), "passed");
+  EXPECT_EQ(failure({{"/", ""}}), "passed") << "it had none";
+  EXPECT_EQ(failure({{"/", "Acme"}, {"/shop", "Shop"}}),
+            "GET " + server.url() +
+                "/shop answered 200 with title \"Error\", and had \"Shop\" before the switch");
+  EXPECT_EQ(failure({{"/shop", "Shop"}}, false), "passed");
+  EXPECT_EQ(failure({{"/news", "News"}}, false),
+            "GET " + server.url() +
+                "/news answered 500, and below 400 before the switch; first line: \"Fatal error\"");
+}
+
+TEST(HttpsTest, AsksHowLongTheCertificateIsValidStill) {
+  TestServer server([](const TestServer::Connection& client) { client.send(reply(200, "safe")); },
+                    TestServer::Tls{"localhost"});
+  const TestServer::Trust trust(server);
+  const std::string url = "https://localhost:" + std::to_string(server.port());
+  const auto answer = http_get(url, "", seconds(10));
+  ASSERT_TRUE(answer) << answer.error().message;
+  ASSERT_TRUE(answer->certificate_ends);
+  HttpCheck check;
+  check.certificate_valid_for = std::chrono::minutes(30);  // Of the hour that it has.
+  EXPECT_EQ(first_failure({check}, url), std::nullopt);
+  check.certificate_valid_for = std::chrono::days(14);
+  EXPECT_EQ(first_failure({check}, url), "GET " + url + "/ has a certificate that ends at " +
+                                             to_rfc3339(*answer->certificate_ends) +
+                                             ", wanted one valid for 14d more; renew it");
+}
+
+TEST(HttpsTest, FindsNoCertificateWhereItIsNotHttps) {
+  TestServer server([](const TestServer::Connection& client) { client.send(reply(200, "")); });
+  HttpCheck check;
+  check.certificate_valid_for = std::chrono::days(14);
+  EXPECT_EQ(first_failure({check}, server.url()),
+            "GET " + server.url() + "/ answered without a certificate: it is not https");
 }
 
 TEST(HttpsTest, TrustsOnlyACertificateForTheNameItAskedFor) {

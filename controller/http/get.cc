@@ -5,12 +5,14 @@
 
 #include <cpprest/http_client.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <pplx/threadpool.h>
 
 #include <algorithm>
 #include <condition_variable>
 
 #include "controller/http/body_buffer.h"
+#include "controller/http/post.h"
 
 namespace tidegate {
 namespace {
@@ -60,6 +62,9 @@ class Exchange {
       for (const auto& [name, value] : response.headers()) headers_[lower(name)] = value;
     });
   }
+  void certified_until(Timestamp end) {
+    settle([&] { certificate_ends_ = end; });
+  }
   void ended(std::string error) {
     settle([&] {
       done_ = true;
@@ -89,6 +94,7 @@ class Exchange {
     HttpAnswer answer;
     answer.status = status_;
     answer.headers = headers_;
+    answer.certificate_ends = certificate_ends_;
     if (const auto found = headers_.find("location"); found != headers_.end())
       answer.location = found->second;
     answer.body = body_->text();
@@ -107,6 +113,7 @@ class Exchange {
   std::condition_variable changed_;
   int status_ = 0;
   std::map<std::string, std::string> headers_;
+  std::optional<Timestamp> certificate_ends_;
   std::string error_;
   bool done_ = false, full_ = false;
   std::shared_ptr<BodyBuffer> body_;
@@ -195,34 +202,58 @@ std::string host_to_send(const web::uri& url, const std::string& host_header) {
   return host_header.substr(0, host_header.rfind(':'));
 }
 
-web::http::client::http_client_config config_for(Duration deadline) {
+/// Which exchange a TLS context belongs to; the context owns its share of it.
+int exchange_of_context() {
+  static const int index = SSL_CTX_get_ex_new_index(
+      0, nullptr, nullptr, nullptr, [](void*, void* held, CRYPTO_EX_DATA*, int, long, void*) {
+        delete static_cast<std::shared_ptr<Exchange>*>(held);
+      });
+  return index;
+}
+
+/// Tells the exchange when the certificate ends that the handshake has verified.
+void note_certificate(const SSL* tls, int where, int) {
+  if ((where & SSL_CB_HANDSHAKE_DONE) == 0) return;
+  void* held = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(tls), exchange_of_context());
+  const X509* certificate = SSL_get0_peer_certificate(tls);
+  std::tm end{};
+  if (!held || !certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) return;
+  (*static_cast<std::shared_ptr<Exchange>*>(held))
+      ->certified_until(Timestamp(std::chrono::seconds(::timegm(&end))));
+}
+
+web::http::client::http_client_config config_for(Duration deadline,
+                                                 const std::shared_ptr<Exchange>& exchange) {
   web::http::client::http_client_config config;
+  config.set_ssl_context_callback([exchange](boost::asio::ssl::context& context) {
+    auto* shared = new std::shared_ptr<Exchange>(exchange);
+    if (SSL_CTX_set_ex_data(context.native_handle(), exchange_of_context(), shared) != 1) {
+      delete shared;
+      return;
+    }
+    SSL_CTX_set_info_callback(context.native_handle(), note_certificate);
+  });
   config.set_max_redirects(0);
   // For one read only: what must never be first. wait_until has the whole.
   config.set_timeout(std::max(deadline, Duration(0)) + std::chrono::seconds(5));
   return config;
 }
 
-}  // namespace
-
-Result<HttpAnswer> get_unless(const std::string& url, const std::string& host_header,
-                              Duration deadline, const std::function<bool()>& cancelled) {
+/// One request over a connection of its own, `deadline` for the whole of it.
+Result<HttpAnswer> send(web::http::http_request request, const web::uri& url,
+                        const std::string& host, Duration deadline,
+                        const std::function<bool()>& cancelled) {
   const auto started = Clock::now();
-  initialize_pool();
-  const Result<web::uri> parsed = parse(url, host_header);
-  if (!parsed) return parsed.error();
-  const std::string host = host_to_send(*parsed, host_header);
-  const auto failure = [url = *parsed, name = host.empty() ? parsed->host() : host] {
+  const auto failure = [url, name = host.empty() ? url.host() : host] {
     return current_failure(url, name);
   };
   const auto exchange = Exchange::make(http_body_bytes_max);
   pplx::cancellation_token_source stop;
   try {
-    web::http::http_request request(web::http::methods::GET);
     request.headers().add("User-Agent", "tidegate");
     if (!host.empty()) request.headers().add("Host", host);
-    request.set_request_uri(parsed->resource());
-    begin({parsed->authority(), config_for(deadline)}, request, stop.get_token(), exchange,
+    request.set_request_uri(url.resource());
+    begin({url.authority(), config_for(deadline, exchange)}, request, stop.get_token(), exchange,
           failure);
   } catch (...) {
     return Error{ErrorKind::transient, failure()};
@@ -235,6 +266,31 @@ Result<HttpAnswer> get_unless(const std::string& url, const std::string& host_he
   Result<HttpAnswer> answer = exchange->take();
   if (answer) answer->took = std::chrono::duration_cast<Duration>(Clock::now() - started);
   return answer;
+}
+
+}  // namespace
+
+Result<HttpAnswer> get_unless(const std::string& url, const std::string& host_header,
+                              Duration deadline, const std::function<bool()>& cancelled) {
+  initialize_pool();
+  const Result<web::uri> parsed = parse(url, host_header);
+  if (!parsed) return parsed.error();
+  return send(web::http::http_request(web::http::methods::GET), *parsed,
+              host_to_send(*parsed, host_header), deadline, cancelled);
+}
+
+Result<HttpAnswer> http_post(const std::string& url,
+                             const std::map<std::string, std::string>& headers,
+                             const std::string& json, Duration deadline,
+                             const std::function<bool()>& cancelled) {
+  initialize_pool();
+  const Result<web::uri> parsed = parse(url, "");
+  // Unlike that of a page, such a url may be a secret.
+  if (!parsed) return invalid("the url cannot be used: write http or https, a host and a path");
+  web::http::http_request request(web::http::methods::POST);
+  request.set_body(json, "application/json");
+  for (const auto& [name, value] : headers) request.headers().add(name, value);
+  return send(std::move(request), *parsed, "", deadline, cancelled);
 }
 
 Result<HttpAnswer> http_get(const std::string& url, const std::string& host_header,

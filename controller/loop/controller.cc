@@ -6,7 +6,6 @@ namespace tidegate {
 namespace {
 
 constexpr Duration refused_pause = std::chrono::seconds(2);
-constexpr const char* source_unreadable = "SourceUnreadable";
 
 /// Only what the next look compares with.
 SiteStatus slim(SiteStatus status) {
@@ -28,13 +27,16 @@ Controller::Controller(std::vector<ManifestSource*> sources, Driver& driver, con
     : driver_(driver),
       clock_(clock),
       chronicle_(chronicle),
+      writer_(settings.writer),
       reconciler_(driver, clock, calendar, settings.cadence),
       queue_([this] { return draw(); }),
+      ledger_(calendar, [this](const std::string& site) { queue_.add(site, Lane::changed); }),
       jitter_(std::move(jitter)),
-      fleet_(std::make_shared<const Fleet>(std::move(settings.fleet))) {
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    sources_.push_back({sources[i], settings.intervals[i], {}, {}, {}, {}, {}, clock.now(), false});
-  }
+      manifests_(
+          sources, clock, chronicle, [this] { return draw(); },
+          [this](const std::string& site, Lane lane) { queue_.add(site, lane); },
+          std::move(settings.sources)) {
+  ledger_.note_wipes(settings.wipes);
 }
 
 double Controller::draw() {
@@ -45,10 +47,7 @@ double Controller::draw() {
 bool Controller::run_one() {
   if (stopping_) return false;
   const Timestamp now = clock_.now();
-  if (Source* source = due_source(now)) {
-    poll(*source);
-    return true;
-  }
+  if (manifests_.read_one(now)) return true;
   auto name = queue_.pop(now);
   if (!name) return false;
   look_at(*name);
@@ -57,175 +56,34 @@ bool Controller::run_one() {
 }
 
 Timestamp Controller::next_due() const {
-  Timestamp next = queue_.next_due().value_or(Timestamp::max());
-  std::lock_guard lock(mutex_);
-  for (const Source& source : sources_) {
-    if (!source.busy) next = std::min(next, source.due);
-  }
-  return next;
+  return std::min(queue_.next_due().value_or(Timestamp::max()), manifests_.next_due());
 }
 
 void Controller::take_over(const Controller& old) {
+  ledger_.take_over(old.ledger_);
+  manifests_.take_over(old.manifests_);
   std::scoped_lock both(mutex_, old.mutex_);
-  std::vector<FileChange> left;  // Of sources that are not named any more.
-  for (const Source& source : old.sources_) {
-    auto same = std::ranges::find(sources_, source.source->name(),
-                                  [](const Source& s) { return s.source->name(); });
-    if (same == sources_.end()) {
-      for (const auto& file : source.files) left.push_back({file, std::nullopt});
-      continue;
-    }
-    same->files = source.files;  // By their old paths; its first reading moves them.
-    same->sites = source.sites;
-  }
-  fleet_ = left.empty()
-               ? old.fleet_
-               : std::make_shared<const Fleet>(old.fleet_->with(left, old.fleet_->revision(), ""));
   statuses_ = old.statuses_;
-  for (const auto& [name, site] : fleet_->sites()) queue_.add(name, Lane::routine);
+  for (const auto& [name, site] : fleet()->sites()) queue_.add(name, Lane::routine);
   for (const auto& [name, status] : statuses_) queue_.add(name, Lane::routine);  // Or let go.
 }
 
 void Controller::look_soon(const std::string& site) { queue_.add(site, Lane::changed); }
-
-void Controller::poll_soon() {
-  std::lock_guard lock(mutex_);
-  for (Source& source : sources_) source.due = std::min(source.due, clock_.now());
-}
-
-std::shared_ptr<const Fleet> Controller::fleet() const {
-  std::lock_guard lock(mutex_);
-  return fleet_;
-}
 
 void Controller::shut_down() {
   stopping_ = true;
   queue_.shut_down();
 }
 
-// ---- manifests ----
-
-Controller::Source* Controller::due_source(Timestamp now) {
-  std::lock_guard lock(mutex_);
-  for (Source& source : sources_) {
-    if (source.busy || source.due > now) continue;
-    source.busy = true;
-    return &source;
-  }
-  return nullptr;
-}
-
-void Controller::poll(Source& source) {
-  auto changes = source.source->changed_since(source.revision);
-  note_problem(source, changes ? "" : changes.error().message);
-  if (changes && *changes) apply(source, std::move(**changes));
-  const double jitter = draw();
-  std::lock_guard lock(mutex_);
-  source.due =
-      clock_.now() + Duration(static_cast<Duration::rep>(
-                         static_cast<double>(source.interval.count()) * (0.9 + 0.2 * jitter)));
-  source.busy = false;
-}
-
-void Controller::note_problem(Source& source, const std::string& problem) {
-  if (problem == source.problem) return;
-  const bool good = problem.empty();
-  chronicle_.log(
-      good ? "info" : "error",
-      good ? "manifests are readable again" : "manifests cannot be read; the last good state stays",
-      {{"source", source.source->name()}, {"problem", good ? source.problem : problem}});
-  chronicle_.happened({clock_.now(), "", "", good ? "SourceReadable" : source_unreadable,
-                       source.source->name() + (good ? "" : ": " + problem)});
-  {
-    std::lock_guard lock(mutex_);
-    if (source.problem.empty()) source.since = clock_.now();
-    source.problem = problem;
-  }
-  for (const std::string& site : source.sites) queue_.add(site, Lane::routine);
-}
-
-std::vector<Condition> Controller::unreadable_sources_of(const std::string& site) const {
-  std::lock_guard lock(mutex_);
-  std::vector<Condition> out;
-  for (const Source& source : sources_) {
-    if (source.problem.empty() || !source.sites.contains(site)) continue;
-    out.push_back(
-        {source_unreadable, "True", source_unreadable,
-         "source " + source.source->name() + ": " + source.problem + "; the last good state stays",
-         source.since});
-  }
-  return out;
-}
-
-void Controller::apply(Source& source, ManifestChanges changes) {
-  std::lock_guard one_after_the_other(applying_);
-  const std::string prefix = sources_.size() > 1 ? source.source->name() + "/" : "";
-  std::set<std::string> named;
-  for (FileChange& change : changes.changes) {
-    change.path = prefix + change.path;
-    named.insert(change.path);
-  }
-  const auto of_another = [&](const std::string& file) {
-    return std::ranges::any_of(
-        sources_, [&](const Source& s) { return &s != &source && s.files.contains(file); });
-  };
-  std::set<std::string> files = source.files;
-  if (changes.complete) {
-    for (const auto& file : files) {
-      if (!named.contains(file) && !of_another(file))
-        changes.changes.push_back({file, std::nullopt});
-    }
-    files.clear();
-  }
-  for (const FileChange& change : changes.changes) {
-    if (change.text)
-      files.insert(change.path);
-    else
-      files.erase(change.path);
-  }
-  const auto before = fleet();
-  const auto after = std::make_shared<const Fleet>(
-      before->with(changes.changes, changes.revision, changes.author));
-  const auto changed = Fleet::changed(*before, *after);
-  {
-    std::lock_guard lock(mutex_);
-    fleet_ = after;
-    source.files = std::move(files);
-    source.sites.insert(changed.begin(), changed.end());
-  }
-  const bool first = source.revision.empty();
-  source.revision = changes.revision;
-  const bool all_were_read = all_read_;
-  all_read_ = std::ranges::none_of(sources_, [](const Source& s) { return s.revision.empty(); });
-  if (changes.rewritten) {
-    chronicle_.happened(
-        {clock_.now(), "", "", "SourceRewritten",
-         source.source->name() + ": the branch was rewritten; now at " + changes.revision});
-  }
-  chronicle_.log("info", "manifests changed",
-                 {{"source", source.source->name()},
-                  {"revision", changes.revision},
-                  {"sites", std::to_string(changed.size())}});
-  for (const Problem& problem : after->problems()) {
-    if (!problem.warning && named.contains(problem.file)) {
-      chronicle_.log("warn", "manifest is broken",
-                     {{"source", source.source->name()}, {"problem", to_string(problem)}});
-    }
-  }
-  for (const auto& site : changed) queue_.add(site, first ? Lane::routine : Lane::changed);
-  if (all_were_read || !all_read_) return;
-  for (const auto& site : after->named_sites()) queue_.add(site, Lane::routine);
-}
-
-// ---- looks ----
-
 void Controller::look_at(const std::string& name) {
-  const auto site = fleet()->find(name);
+  const auto site = manifests_.find(name);
   if (!site) return tell_without_site(name);
   const auto before = last_told(name);
-  Look look = reconciler_.reconcile(*site, chronicle_.retries(name), before ? &*before : nullptr);
+  const auto retries = chronicle_.retries(name);
+  Look look = reconciler_.reconcile(*site, retries, before ? &*before : nullptr, ledger_);
   note_started(name, look);
   tell(look.status, look.plan, before);
+  take_back(*site, look, retries);
   const bool needs_a_person = std::ranges::any_of(
       look.refused, [](const auto& refused) { return refused.second.kind == ErrorKind::invalid; });
   if (look.problem && look.problem->kind == ErrorKind::invalid) {
@@ -241,6 +99,14 @@ void Controller::look_at(const std::string& name) {
   queue_.add_at(name, look.again, Lane::routine);
 }
 
+void Controller::take_back(const Site& site, const Look& look,
+                           const std::set<std::string>& retries) {
+  if (!writer_ || look.problem) return;
+  for (const Revert& revert : reverts_of(site, look.observed, clock_.now(), retries))
+    if (const auto place = manifests_.place_of(site, revert.environment))
+      writer_->revert(revert, *place);
+}
+
 void Controller::tell_how_it_ended(Timestamp deadline) {
   std::vector<SiteStatus> busy;
   {
@@ -253,7 +119,7 @@ void Controller::tell_how_it_ended(Timestamp deadline) {
     }
   }
   for (const SiteStatus& before : busy) {
-    const auto site = fleet()->find(before.name);
+    const auto site = manifests_.find(before.name);
     if (!site || clock_.now() > deadline) continue;
     const Look last = reconciler_.look(*site, chronicle_.retries(before.name), &before);
     tell(last.status, last.plan, before);
@@ -264,11 +130,12 @@ void Controller::tell_how_it_ended(Timestamp deadline) {
 void Controller::tell_without_site(const std::string& name) {
   const std::string invalid = fleet()->invalid(name);
   if (invalid.empty()) {
+    ledger_.forget(name);
     std::lock_guard lock(mutex_);
     if (statuses_.erase(name) > 0) chronicle_.let_go(name);
     return;
   }
-  if (!all_read_) return;  // What it lacks may be in another source.
+  if (!manifests_.all_read()) return;  // What it lacks may be in another source.
   const auto before = last_told(name);
   tell(broken_status(name, invalid, before ? &*before : nullptr, clock_.now()), {}, before);
 }
@@ -310,7 +177,7 @@ void Controller::tell(SiteStatus status, const Plan& plan,
     std::lock_guard lock(mutex_);
     statuses_.insert_or_assign(status.name, slim(status));
   }
-  for (Condition& condition : unreadable_sources_of(status.name))
+  for (Condition& condition : manifests_.unreadable_sources_of(status.name))
     status.conditions.push_back(std::move(condition));
   chronicle_.told(status, plan);
 }

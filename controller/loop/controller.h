@@ -9,16 +9,19 @@
 #include <mutex>
 #include <vector>
 
-#include "controller/loop/ports.h"
+#include "controller/loop/fleet_ledger.h"
+#include "controller/loop/manifest_reader.h"
 #include "controller/loop/workqueue.h"
 #include "reconcilers/reconciler.h"
 
 namespace tidegate {
 
 struct LoopSettings {
-  std::vector<Duration> intervals;  ///< One for each source, jittered by ±10 %.
-  Cadence cadence;
-  Fleet fleet{};  ///< What the first manifests are added to: an empty one.
+  ManifestSettings sources;
+  Cadence cadence{};
+  ManifestWriter* writer = nullptr;  ///< Null: nothing is ever written into the sources.
+  std::map<std::string, std::vector<Timestamp>>
+      wipes{};  ///< Started within the last hour, by site.
 };
 
 class Controller {
@@ -35,15 +38,18 @@ class Controller {
   Timestamp next_due() const;
 
   /// Goes on from the manifests that another one knows, which was shut down, also where it still
-  /// reads a source; each source is read anew and as a whole. Called before run_one().
+  /// reads a source; each source is read anew and as a whole, and what it may say is judged by its
+  /// role here. Called before run_one().
   void take_over(const Controller& old);
 
   /// Something about this site changed. Any thread.
   void look_soon(const std::string& site);
   /// Read this source again as soon as possible. Any thread.
-  void poll_soon();
+  void poll_soon() { manifests_.read_soon(); }
 
-  std::shared_ptr<const Fleet> fleet() const;
+  std::shared_ptr<const Fleet> fleet() const { return manifests_.fleet(); }
+  /// A site of the fleet, with who vouches for its manifests where a rule asks; null for none.
+  std::shared_ptr<const Site> find(const std::string& site) const { return manifests_.find(site); }
   /// Hands out nothing more; what is being looked at ends by itself.
   void shut_down();
   /// After shut_down(), when the driver has ended what ran: observes each site that was told as
@@ -51,43 +57,26 @@ class Controller {
   void tell_how_it_ended(Timestamp deadline);
 
  private:
-  struct Source {
-    ManifestSource* source;
-    Duration interval;
-    std::string revision;         // Read last.
-    std::set<std::string> files;  // With the source's prefix.
-    std::set<std::string> sites;  // That its files concern, or once did.
-    std::string problem;          // Told last.
-    Timestamp since{};            // Of `problem`.
-    Timestamp due{};
-    bool busy = false;
-  };
-
-  Source* due_source(Timestamp now);
-  void poll(Source& source);
-  void apply(Source& source, ManifestChanges changes);
   void look_at(const std::string& name);
+  void take_back(const Site& site, const Look& look, const std::set<std::string>& retries);
   void tell_without_site(const std::string& name);
   std::optional<SiteStatus> last_told(const std::string& name);
   void tell(SiteStatus status, const Plan& plan, const std::optional<SiteStatus>& before);
-  void note_problem(Source& source, const std::string& problem);
-  std::vector<Condition> unreadable_sources_of(const std::string& site) const;
   void note_started(const std::string& site, const Look& look);
   double draw();
 
   Driver& driver_;
   const Clock& clock_;
   Chronicle& chronicle_;
+  ManifestWriter* const writer_;
   Reconciler reconciler_;
   Workqueue queue_;
+  FleetLedger ledger_;
 
-  std::mutex applying_;       // One source's changes after the other's. Taken before mutex_.
-  mutable std::mutex mutex_;  // For everything below.
+  mutable std::mutex mutex_;  // For the next two.
   std::function<double()> jitter_;
-  std::vector<Source> sources_;
-  std::shared_ptr<const Fleet> fleet_;
   std::map<std::string, SiteStatus> statuses_;  // Without what was observed: for transitions alone.
-  std::atomic<bool> all_read_{false};           // Every source, once at least.
+  ManifestReader manifests_;
   std::atomic<bool> stopping_{false};
 };
 

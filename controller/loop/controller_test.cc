@@ -1,4 +1,4 @@
-// Manifests of several sources become one fleet, and a reload goes on from it.
+// Manifests of several sources become one fleet, each under its role, and a reload goes on from it.
 
 #include "controller/loop/controller.h"
 
@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <condition_variable>
 #include <thread>
+
+#include "controller/loop/test_ports.h"
+#include "schemas/policy.h"
 
 namespace tidegate {
 namespace {
@@ -19,16 +22,13 @@ std::string site_text(const std::string& name) {
          ".git\"}, stages: [live]}\n";
 }
 
+SourceRole team_of(const std::vector<std::string>& sites) {
+  return {"", false, "", sites, {}, {"host"}, false};
+}
+
 class StillClock : public Clock {
  public:
   Timestamp now() const override { return Timestamp(1h); }
-};
-
-class NoCalendar : public Calendar {
- public:
-  std::optional<Timestamp> next(const std::string&, const std::string&, Timestamp) const override {
-    return std::nullopt;
-  }
 };
 
 class EmptyWorld : public Driver {
@@ -37,16 +37,20 @@ class EmptyWorld : public Driver {
   Result<void> start(const Site&, const Step&) override { return {}; }
 };
 
-class Told : public Chronicle {
+class Told : public SilentChronicle {
  public:
   void told(const SiteStatus& status, const Plan&) override { statuses[status.name] = status; }
   void happened(const Event& event) override { events.push_back(event.site + " " + event.type); }
   void let_go(const std::string& site) override { gone.insert(site); }
-  std::optional<SiteStatus> last(const std::string&) override { return std::nullopt; }
-  std::set<std::string> retries(const std::string&) override { return {}; }
-  void retried(const std::string&, const std::string&) override {}
-  void log(const char*, const std::string&,
-           const std::vector<std::pair<std::string, std::string>>&) override {}
+  std::string in_force(const std::string& source) override { return known[source]; }
+  std::string in_force_below(const std::set<std::string>& roots,
+                             const std::string& source) override {
+    return roots.contains("/srv") ? below_root[source] : "";
+  }
+  void now_in_force(const std::string& source, const std::string& revision) override {
+    known[source] = revision;
+  }
+  std::map<std::string, std::string> known, below_root;
   std::set<std::string> gone;
   std::map<std::string, SiteStatus> statuses;
   std::vector<std::string> events;
@@ -60,14 +64,20 @@ class Files : public ManifestSource {
   std::string name() const override { return name_; }
   Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override {
     if (on_read) on_read();
+    if (!readable) return Error{ErrorKind::transient, "no route to host"};
     if (!revision.empty()) return std::optional<ManifestChanges>{};
-    ManifestChanges all{"r1", "Ada", {}, true, false};
-    for (const auto& [path, text] : files_) all.changes.push_back({path, text});
-    return std::optional(std::move(all));
+    return std::optional(all("r1"));
   }
+  Result<ManifestChanges> as_of(const std::string& revision) override { return all(revision); }
   std::function<void()> on_read;
+  bool readable = true;
 
  private:
+  ManifestChanges all(const std::string& revision) const {
+    ManifestChanges out{revision, "Ada", {}, true, false, {}};
+    for (const auto& [path, text] : files_) out.changes.push_back({path, text});
+    return out;
+  }
   const std::string name_;
   const std::map<std::string, std::string> files_;
 };
@@ -84,9 +94,11 @@ class ControllerTest : public testing::Test {
     shops = std::make_unique<Files>(
         "shops", std::map<std::string, std::string>{{"bolt.yaml", site_text("bolt")}});
   }
-  std::unique_ptr<Controller> controller(std::vector<ManifestSource*> sources) {
+  std::unique_ptr<Controller> controller(std::vector<ManifestSource*> sources,
+                                         std::vector<SourceRole> roles = {}) {
     LoopSettings settings;
-    settings.intervals.assign(sources.size(), 15s);
+    settings.sources.intervals.assign(sources.size(), 15s);
+    settings.sources.roles = std::move(roles);
     return std::make_unique<Controller>(
         std::move(sources), world, clock, calendar, told, [] { return 0.5; }, settings);
   }
@@ -214,11 +226,150 @@ TEST_F(ControllerTest, SourcesThatAreReadAtOnceLoseNothingOfEachOther) {
       for (++reading; reading < 2;) std::this_thread::yield();
     };
     auto loop = controller({&first, &second});
-    std::thread other([&] { loop->run_one(); });
-    loop->run_one();
+    std::thread other([&] { settle(*loop); });
+    settle(*loop);
     other.join();
     EXPECT_EQ(loop->fleet()->files().size(), 400u);
   }
+}
+
+TEST_F(ControllerTest, ReadsEachSourceUnderItsRole) {
+  Files team("team", {{"x.yaml", site_text("a-shop") + "---\n" + site_text("b-shop")}});
+  auto loop = controller({platform.get(), &team}, {{}, team_of({"a-*"})});
+  settle(*loop);
+  EXPECT_EQ(sites(*loop), (std::set<std::string>{"a-shop", "acme"}));
+  std::vector<std::string> told_of;
+  for (const Problem& problem : loop->fleet()->problems())
+    if (!problem.warning) told_of.push_back(to_string(problem));
+  EXPECT_EQ(told_of, std::vector<std::string>{
+                         "team/x.yaml:8:18: metadata.name: source \"team\" may not speak of site "
+                         "\"b-shop\": it is allowed a-*"});
+}
+
+TEST_F(ControllerTest, HoldsSitesUntilThePlatformWasRead) {
+  platform->readable = false;
+  auto loop = controller({shops.get(), platform.get()}, {team_of({"*"}), {}});
+  settle(*loop);
+  ASSERT_TRUE(loop->fleet()->find("bolt"));
+  EXPECT_EQ(loop->fleet()->find("bolt")->governance->unreadable.size(), 1U);
+  platform->readable = true;
+  loop->poll_soon();
+  settle(*loop);
+  EXPECT_TRUE(loop->fleet()->find("bolt")->governance->unreadable.empty());
+}
+
+TEST_F(ControllerTest, TakesOverWithOtherRoles) {
+  Files team("team", {{"x.yaml", site_text("a-shop") + "---\n" + site_text("a-blog")}});
+  auto before = controller({platform.get(), &team}, {{}, team_of({"a-*"})});
+  settle(*before);
+  before->shut_down();
+  auto after = controller({platform.get(), &team}, {{}, team_of({"a-blog"})});
+  after->take_over(*before);
+  EXPECT_FALSE(after->fleet()->find("a-shop")) << "at once, whether the source can be read or not";
+  ASSERT_TRUE(after->fleet()->find("a-blog"));
+  EXPECT_TRUE(after->fleet()->find("a-blog")->governance->unreadable.empty());
+}
+
+TEST_F(ControllerTest, AFolderNamedLikeThePlatformGivesNoRights) {
+  Files team("team", {{"platform/x.yaml", site_text("acme")}});
+  auto one = controller({&team}, {team_of({"a-*", "acme"})});
+  settle(*one);
+  one->shut_down();
+  platform->readable = team.readable = false;
+  auto two = controller({platform.get(), &team}, {{}, team_of({"a-*"})});
+  two->take_over(*one);
+  settle(*two);
+  EXPECT_EQ(sites(*two), std::set<std::string>{}) << "the file is the team's, wherever it lies";
+}
+
+/// A source at its newest version, with the one before.
+class Versions : public ManifestSource {
+ public:
+  explicit Versions(std::string name, std::map<std::string, std::map<std::string, std::string>> all)
+      : name_(std::move(name)), all_(std::move(all)) {}
+  std::string name() const override { return name_; }
+  Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override {
+    const std::string& newest = all_.rbegin()->first;
+    if (revision == newest) return std::optional<ManifestChanges>{};
+    return std::optional(*as_of(newest));
+  }
+  Result<ManifestChanges> as_of(const std::string& revision) override {
+    const auto found = all_.find(revision);
+    if (found == all_.end()) return Error{ErrorKind::invalid, "no such commit"};
+    ManifestChanges out{revision, "Ada", {}, true, false, {}};
+    for (const auto& [path, text] : found->second) out.changes.push_back({path, text});
+    return out;
+  }
+
+ private:
+  const std::string name_;
+  const std::map<std::string, std::map<std::string, std::string>> all_;
+};
+
+/// A commit strikes acme, and a rule allows none: the store is lost before it was acknowledged.
+class LostStoreTest : public ControllerTest {
+ protected:
+  LostStoreTest() {
+    told.below_root["shops"] = "r1";
+    std::string moved = site_text("acme");
+    moved.replace(moved.find("acme.git"), 8, "other.git");
+    struck = std::make_unique<Versions>(
+        "shops", std::map<std::string, std::map<std::string, std::string>>{
+                     {"r1", {{"acme.yaml", site_text("acme")}}}, {"r2", {{"acme.yaml", moved}}}});
+    ruled = std::make_unique<Files>(
+        "platform",
+        std::map<std::string, std::string>{
+            {"driver.yaml",
+             "apiVersion: tidegate/v1\nkind: Driver\nmetadata: {name: host}\nspec: {host: {root: "
+             "/srv}}\n"},
+            {"policy.yaml",
+             "apiVersion: tidegate/v1\nkind: Policy\nmetadata: {name: calm}\nspec: {rules: [{name: "
+             "few, blastRadius: {maxSites: 0}}]}\n"}});
+  }
+  std::string withheld(const std::vector<ManifestSource*>& sources) {
+    auto loop = controller(sources);
+    settle(*loop);
+    const auto site = loop->find("acme");
+    return site ? site->withheld : "no such site";
+  }
+  std::unique_ptr<Versions> struck;
+  std::unique_ptr<Files> ruled;
+};
+
+TEST_F(LostStoreTest, ARootKnowsWhatWasInForceAndWhatIsWithheldStaysSo) {
+  const std::string why =
+      "calm/few: manifest commit r2 removes, wipes or moves 1 site, more than 0: take it back, or "
+      "let the platform team add it to the rule's acknowledge";
+  EXPECT_EQ(withheld({ruled.get(), struck.get()}), why);
+  EXPECT_EQ(told.known["shops"], "r1") << "a withheld commit is not in force";
+  told.known.clear();
+  EXPECT_EQ(withheld({struck.get(), ruled.get()}), why) << "whichever source is asked first";
+  told.known.clear();
+  told.below_root.clear();
+  EXPECT_EQ(withheld({struck.get(), ruled.get()}), "") << "nothing is known of what was";
+  EXPECT_EQ(told.known["shops"], "r2");
+}
+
+TEST_F(LostStoreTest, WhatARootKnowsAndItsSourceDoesNotIsNotWaitedFor) {
+  told.below_root["shops"] = "r0";
+  EXPECT_EQ(withheld({ruled.get(), struck.get()}), "");
+}
+
+TEST_F(LostStoreTest, WithTheStoreNewsAreJudgedByRulesThatAreReadAfterThemToo) {
+  told.below_root.clear();
+  told.known = {{"shops", "r1"}, {"platform", "r1"}};
+  EXPECT_NE(withheld({struck.get(), ruled.get()}), "");
+  told.known = {{"shops", "r1"}};
+  EXPECT_NE(withheld({struck.get(), ruled.get()}), "");
+  told.known = {{"shops", "r1"}};
+  ruled->readable = false;
+  auto loop = controller({struck.get(), ruled.get()});
+  settle(*loop);
+  EXPECT_EQ(loop->fleet()->revision(), "r1") << "no news before its rules are known";
+  ruled->readable = true;
+  loop->poll_soon();
+  settle(*loop);
+  EXPECT_NE(loop->find("acme")->withheld, "");
 }
 
 }  // namespace

@@ -9,6 +9,9 @@ namespace {
 // Of this many hand-outs in a row one is kept for routine looks.
 constexpr int slots = 8;
 
+// Threads that read the clock one after the other may ask the other way round.
+constexpr Duration out_of_turn = std::chrono::seconds(1);
+
 }  // namespace
 
 Workqueue::Workqueue(std::function<double()> jitter, Backoff backoff)
@@ -45,6 +48,7 @@ int Workqueue::failures(const Key& key) const {
 
 std::optional<Workqueue::Key> Workqueue::pop(Timestamp now) {
   std::lock_guard lock(mutex_);
+  follow(now);
   wake(now);
   const Lane lane = next_lane();
   auto& ready = ready_[at(lane)];
@@ -138,6 +142,22 @@ void Workqueue::unlink(const Key& key, const Entry& entry) {
   }
   --due_[at(entry.lane)];
   if (!handed_out_.contains(key)) ready_[at(entry.lane)].erase(entry.ticket);
+}
+
+/// A clock that was set back takes all that waits along with it.
+void Workqueue::follow(Timestamp now) {
+  if (seen_ == Timestamp::min() || now >= seen_ - out_of_turn) {
+    seen_ = std::max(seen_, now);
+    return;
+  }
+  decltype(waiting_) moved;
+  for (auto& [place, key] : waiting_) {
+    Entry& entry = entries_.at(key);
+    *entry.when -= seen_ - now;
+    moved.emplace(std::tuple(*entry.when, entry.lane, entry.ticket), std::move(key));
+  }
+  waiting_ = std::move(moved);
+  seen_ = now;
 }
 
 void Workqueue::wake(Timestamp now) {

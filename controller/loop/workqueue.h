@@ -53,7 +53,8 @@ class Workqueue {
   /// Failures in a row that were counted for a key.
   int failures(const Key& key) const;
 
-  /// The next key that is due, if any. Each must be given back by done(), once.
+  /// The next key that is due, if any. Each must be given back by done(), once. A clock that was
+  /// set back since the last one keeps nothing waiting for longer than it was to wait.
   std::optional<Key> pop(Timestamp now);
   /// The key may be handed out again. Nothing for one that is not handed out.
   void done(const Key& key);
@@ -83,6 +84,7 @@ class Workqueue {
   void put(const Key& key, std::optional<Timestamp> when, Lane lane);
   void link(const Key& key, const Entry& entry);
   void unlink(const Key& key, const Entry& entry);
+  void follow(Timestamp now);
   void wake(Timestamp now);
   Lane next_lane() const;
   Duration delay(int failures);
@@ -100,6 +102,7 @@ class Workqueue {
   std::unordered_map<Key, Lane> handed_out_;  // With the lane they were handed out in.
   std::unordered_map<Key, int> failures_;
   Ticket last_ticket_ = 0;
+  Timestamp seen_ = Timestamp::min();  // By pop().
   int changed_in_a_row_ = 0;
   bool shut_down_ = false;
 };

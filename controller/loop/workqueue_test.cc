@@ -391,5 +391,27 @@ TEST(WorkqueueTest, TellsHowFastItIsWithAHundredThousandKeys) {
             << " calls a second over " << count << " keys\n";
 }
 
+TEST(WorkqueueTest, AClockThatWentBackKeepsNothingWaitingForLonger) {
+  Workqueue queue = without_chance();
+  queue.add_at("a", start + minutes(5), Lane::routine);
+  queue.add_at("b", start + minutes(7), Lane::changed);
+  EXPECT_EQ(queue.pop(start), std::nullopt);
+  const Timestamp back = start - std::chrono::hours(2);
+  EXPECT_EQ(queue.pop(back), std::nullopt);
+  EXPECT_EQ(queue.next_due(), back + minutes(5));
+  EXPECT_EQ(drain(queue, back + minutes(5) - milliseconds(1)), Keys{});
+  EXPECT_EQ(drain(queue, back + minutes(5)), Keys{"a"});
+  EXPECT_EQ(drain(queue, back + minutes(7)), Keys{"b"}) << "each once, after its own time";
+  EXPECT_EQ(queue.next_due(), std::nullopt);
+}
+
+TEST(WorkqueueTest, ThreadsThatAskOutOfTurnMoveNothing) {
+  Workqueue queue = without_chance();
+  queue.add_at("a", start + minutes(5), Lane::routine);
+  EXPECT_EQ(queue.pop(start), std::nullopt);
+  EXPECT_EQ(queue.pop(start - milliseconds(900)), std::nullopt);
+  EXPECT_EQ(queue.next_due(), start + minutes(5));
+}
+
 }  // namespace
 }  // namespace tidegate

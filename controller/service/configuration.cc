@@ -1,8 +1,10 @@
 #include "controller/service/configuration.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
+#include "controller/service/receivers.h"
 #include "schemas/checks.h"
 #include "schemas/fields.h"
 
@@ -10,6 +12,8 @@ namespace tidegate {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr std::size_t allowed_max = 1000;
 
 std::string any_path(const std::string& text) {
   return text.empty() || text.find('\0') != std::string::npos ? "must be a path" : "";
@@ -24,15 +28,42 @@ std::string absolute(const std::string& base, const std::string& path) {
   return (folder / path).lexically_normal();
 }
 
+// What a source of site teams may speak of. Lists that are absent allow nothing.
+void read_allow(const Value& value, SourceRole& role) {
+  const Fields fields(value, {"sites", "classes", "drivers", "localRepositories"});
+  const auto list = [&](const char* name, Check check) {
+    const auto field = fields.find(name);
+    const auto texts = field ? field->texts(check, allowed_max) : std::nullopt;
+    return texts.value_or(std::vector<std::string>{});
+  };
+  if (auto sites = fields.need("sites", "write patterns of their names, such as [\"acme-*\"]"))
+    if (sites->node().kind == Node::Kind::list && sites->node().items.empty())
+      sites->wrong("is empty: write at least one pattern of names");
+  role.sites = list("sites", wrong_name_pattern);
+  role.classes = list("classes", wrong_name);
+  role.drivers = list("drivers", wrong_name);
+  if (auto local = fields.find("localRepositories"))
+    role.local_repositories = local->boolean().value_or(false);
+}
+
+void read_role(const Fields& fields, SourceRole& role) {
+  if (auto word = fields.find("role"))
+    role.platform = word->one_of({"platform", "sites"}).value_or("platform") == "platform";
+  const auto allow = fields.find("allow");
+  if (allow) read_allow(*allow, role);
+  if (allow && role.platform) allow->wrong("goes with role: sites only: remove it");
+  if (!allow && !role.platform) fields.need("allow", "write allow: {sites: [\"acme-*\"]}");
+}
+
 std::optional<SourceSettings> source(const Value& value, const std::string& file) {
   SourceSettings out;
-  const Fields fields(value, {"name", "url", "ref", "path", "interval", "credentials", "role"},
-                      {"allow"});
-  if (auto role = fields.find("role")) role->one_of({"platform"}, {"sites"});
+  const Fields fields(value,
+                      {"name", "url", "ref", "path", "interval", "credentials", "role", "allow"});
+  read_role(fields, out.role);
   auto name = fields.need("name", "name: fleet");
   auto url = fields.need("url", "url: \"https://git.example.org/fleet.git\"");
   if (name)
-    if (auto text = name->text(wrong_name)) out.name = *text;
+    if (auto text = name->text(wrong_name)) out.name = out.role.name = *text;
   if (url) {
     if (auto text = url->text(any_path)) {
       out.url = text->find(':') == std::string::npos ? absolute(file, *text) : *text;
@@ -67,6 +98,10 @@ void read_fields(const Fields& fields, const std::string& file, Configuration& o
         out.sources.push_back(std::move(*one));
       }
       if (items->empty()) sources->wrong("must name at least one source");
+      const bool platform = std::ranges::any_of(
+          out.sources, [](const SourceSettings& one) { return one.role.platform; });
+      if (!out.sources.empty() && !platform)
+        sources->wrong("need one whose role is platform: drivers come from there");
     }
   }
   if (auto v = fields.find("secretsDirectory"))
@@ -89,6 +124,7 @@ void read_fields(const Fields& fields, const std::string& file, Configuration& o
     if (auto format = log.find("format"))
       if (auto word = format->one_of({"logfmt", "json"})) out.log_json = *word == "json";
   }
+  if (auto v = fields.find("notify")) out.notify = read_receivers(*v);
 }
 
 }  // namespace
@@ -112,8 +148,9 @@ ConfigurationFile parse_configuration(const std::string& file, const std::string
   if (!root.is_map()) return out;
   const Fields fields(
       root,
-      {"apiVersion", "kind", "sources", "secretsDirectory", "state", "workers", "resync", "log"},
-      {"listen", "notify"});
+      {"apiVersion", "kind", "sources", "secretsDirectory", "state", "workers", "resync", "log",
+       "notify"},
+      {"listen"});
   if (auto v = fields.need("apiVersion", "apiVersion: tidegate/v1")) v->one_of({"tidegate/v1"});
   if (auto v = fields.need("kind", "kind: Configuration")) v->one_of({"Configuration"});
   read_fields(fields, file, out.configuration);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "controller/notify/receiver.h"
 #include "schemas/fleet.h"
 #include "schemas/site.h"
 
@@ -15,6 +16,7 @@ struct SourceSettings {
   std::string name, url, ref = "main", path = ".";
   Duration interval = std::chrono::seconds(15);
   std::optional<SecretRef> credentials;
+  SourceRole role;  ///< Of the same name; its prefix is the loop's affair.
 };
 
 struct Configuration {
@@ -25,6 +27,7 @@ struct Configuration {
   Duration resync = std::chrono::minutes(5);
   std::string log_level = "info";  ///< debug | info | warn | error
   bool log_json = false;
+  std::vector<Receiver> notify;
 };
 
 /// `file` is used in problems and as the base of relative paths.

@@ -81,8 +81,79 @@ TEST(ConfigurationTest, PathsAreRelativeToTheFile) {
   EXPECT_EQ(here.secrets_directory, std::filesystem::current_path() / "secrets");
 }
 
+TEST(ConfigurationTest, BoundsASourceOfSiteTeams) {
+  const Configuration c =
+      parse_configuration("/etc/tidegate/tidegate.yaml",
+                          head +
+                              "sources:\n"
+                              "  - {name: fleet, url: /srv/fleet.git}\n"
+                              "  - name: team-a\n"
+                              "    url: /srv/team-a.git\n"
+                              "    role: sites\n"
+                              "    allow: {sites: [\"a-*\"], classes: [plain], drivers: [hosts], "
+                              "localRepositories: true}\n")
+          .configuration;
+  ASSERT_EQ(c.sources.size(), 2U);
+  EXPECT_EQ(c.sources[0].role, (SourceRole{"fleet", true, "", {}, {}, {}, false}));
+  EXPECT_EQ(c.sources[1].role,
+            (SourceRole{"team-a", false, "", {"a-*"}, {"plain"}, {"hosts"}, true}));
+}
+
+TEST(ConfigurationTest, NamesReceivers) {
+  const auto file = parse_configuration("/etc/tidegate/tidegate.yaml", head + sources + R"(notify:
+  - {name: on-call, command: "/usr/local/bin/page --team 'web site'"}
+  - name: chat
+    webhook: "https://chat.example.org/hook?key=x"
+    secret: {secret: chat-key}
+    on: [failed, rolledBack]
+    sites: ["acme-*", shop]
+)");
+  for (const auto& problem : file.problems) ADD_FAILURE() << to_string(problem);
+  const auto& notify = file.configuration.notify;
+  ASSERT_EQ(notify.size(), 2U);
+  EXPECT_EQ(notify[0].name, "on-call");
+  EXPECT_EQ(notify[0].command,
+            (std::vector<std::string>{"/usr/local/bin/page", "--team", "web site"}));
+  EXPECT_EQ(notify[0].on.size(), 4U);
+  EXPECT_EQ(notify[0].sites, (std::vector<std::string>{"*"}));
+  EXPECT_EQ(notify[1].webhook, "https://chat.example.org/hook?key=x");
+  EXPECT_EQ(notify[1].secret, (SecretRef{"chat-key", SecretRef::Scope::platform}));
+  EXPECT_EQ(notify[1].on, (std::set{TransitionType::failed, TransitionType::rolled_back}));
+  EXPECT_EQ(notify[1].sites, (std::vector<std::string>{"acme-*", "shop"}));
+}
+
+TEST(ConfigurationTest, SaysWhatIsWrongWithAReceiver) {
+  const std::string notify = head + sources + "notify: ";
+  const std::string address =
+      "notify[0].webhook: is no address: write http or https, a host and a path, without user "
+      "name\n";
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"[{command: page}]", "4:10: notify[0].name: is missing: name: on-call\n"},
+      {"[{name: a}]", "4:10: notify[0]: needs one of command and webhook\n"},
+      {"[{name: a, command: page, webhook: \"http://h/\"}]",
+       "4:10: notify[0]: needs one of command and webhook\n"},
+      {"[{name: a, command: page, secret: {secret: s}}]",
+       "4:43: notify[0].secret: goes with webhook only: remove it\n"},
+      {"[{name: a, webhook: \"ftp://h/s3cr3t\"}]", "4:29: " + address},
+      {"[{name: a, webhook: \"https://u:s3cr3t@h/\"}]", "4:29: " + address},
+      {"[{name: a, webhook: \"https:///s3cr3t\"}]", "4:29: " + address},
+      {"[{name: a, command: page, on: [ok]}]",
+       "4:40: notify[0].on[0]: \"ok\" is not failed, rolledBack, held or normal\n"},
+      {"[{name: a, command: page, on: []}]",
+       "4:39: notify[0].on: is empty: leave it out for all, or write some of failed, rolledBack, "
+       "held, normal\n"},
+      {"[{name: a, command: page, sites: []}]",
+       "4:42: notify[0].sites: is empty: leave it out for all, or write patterns of names\n"},
+      {"[{name: a, command: page}, {name: a, command: page}]",
+       "4:36: notify[1]: \"a\" is the name of two receivers\n"},
+  };
+  for (const auto& [text, problem] : cases)
+    EXPECT_EQ(told(notify + text + "\n"), place + problem) << text;
+}
+
 TEST(ConfigurationTest, SaysWhatIsWrongAndWhere) {
   const std::string good = head + sources;
+  const std::string fleet_and = "sources:\n  - {name: fleet, url: /srv/fleet.git}\n";
   const std::vector<std::pair<std::string, std::string>> cases{
       {"", place + "1:1: must hold exactly one document of kind Configuration\n"},
       {good + "---\n" + good,
@@ -106,9 +177,29 @@ TEST(ConfigurationTest, SaysWhatIsWrongAndWhere) {
       {head + "sources: [{name: a, url: /srv/a.git}, {name: a, url: /srv/b.git}]\n",
        place + "3:39: sources[1]: \"a\" is the name of two sources\n"},
       {head + "sources: [{name: a, url: /srv/a.git, role: sites}]\n",
-       place + "3:44: sources[0].role: \"sites\" is not supported yet: write platform\n"},
-      {head + "sources: [{name: a, url: /srv/a.git, allow: []}]\n",
-       place + "3:38: sources[0].allow: \"allow\" is not supported yet\n"},
+       place + "3:11: sources[0].allow: is missing: write allow: {sites: [\"acme-*\"]}\n" + place +
+           "3:10: sources: need one whose role is platform: drivers come from there\n"},
+      {head + "sources: [{name: a, url: /srv/a.git, allow: {sites: [\"*\"]}}]\n",
+       place + "3:45: sources[0].allow: goes with role: sites only: remove it\n"},
+      {head + fleet_and + "  - {name: t, url: /srv/t.git, role: sites, allow: {sites: []}}\n",
+       place + "5:60: sources[1].allow.sites: is empty: write at least one pattern of names\n"},
+      {head + fleet_and +
+           "  - {name: t, url: /srv/t.git, role: sites, allow: {classes: [Gold], driver: [a]}}\n",
+       place +
+           "5:70: sources[1].allow.driver: unknown field \"driver\"; did you mean "
+           "\"drivers\"?\n" +
+           place +
+           "5:52: sources[1].allow.sites: is missing: write patterns of their names, such as "
+           "[\"acme-*\"]\n" +
+           place +
+           "5:63: sources[1].allow.classes[0]: \"Gold\" is not a name: use lower-case letters, "
+           "digits and '-', a letter or digit at both ends\n"},
+      {head + fleet_and + "  - {name: t, url: /srv/t.git, role: sites, allow: {sites: [\"A*\"]}}\n",
+       place + "5:61: sources[1].allow.sites[0]: \"A*\" is not a pattern of names: at most 63 "
+               "lower-case letters, digits, '-', '*' for any text and '?' for one character\n"},
+      {head + "sources: [{name: a, url: /srv/a.git, role: site}]\n",
+       place + "3:44: sources[0].role: \"site\" is not platform or sites; did you mean "
+               "\"sites\"?\n"},
       {head + "sources: [{name: a, url: /srv/a.git, ref: \"a b\"}]\n",
        place + "3:43: sources[0].ref: \"a b\" is no name git allows: it has a space\n"},
       {head + "sources: [{name: a, url: /srv/a.git, path: /abs}]\n",

@@ -15,8 +15,10 @@
 
 #include "controller/host/files/locks.h"
 #include "controller/loop/controller.h"
+#include "controller/notify/notifier.h"
 #include "controller/service/installation.h"
 #include "controller/service/log.h"
+#include "controller/service/reverter.h"
 #include "controller/service/sources.h"
 
 namespace tidegate {
@@ -30,6 +32,7 @@ constexpr std::size_t operations_kept = 1000;  // Of each site.
 /// One controller and its sources; replaced as a whole when the configuration changes.
 struct Loop {
   std::vector<std::unique_ptr<GitSource>> sources;
+  std::unique_ptr<Reverter> reverter;
   std::unique_ptr<Controller> controller;
 };
 
@@ -55,17 +58,23 @@ class Log {
 class Daemon {
  public:
   Daemon(std::string file, Configuration configuration, std::unique_ptr<Installation> installation,
-         Log& log)
+         std::unique_ptr<Outbox> outbox, Log& log)
       : file_(std::move(file)),
         configuration_(std::move(configuration)),
         log_lines_(log),
-        installation_(std::move(installation)) {}
+        installation_(std::move(installation)),
+        notifier_(std::move(outbox), *installation_->store, installation_->secrets,
+                  installation_->clock,
+                  [&log](const char* level, const std::string& message, const auto& facts) {
+                    log.write(level, message, facts);
+                  }) {}
 
   int run();
 
  private:
   void wire();
   std::shared_ptr<Loop> make_loop();
+  std::unique_ptr<Reverter> make_reverter(const Loop& loop, std::function<double()> jitter);
   std::shared_ptr<Loop> loop() const {
     std::lock_guard lock(mutex_);
     return loop_;
@@ -80,6 +89,7 @@ class Daemon {
   }
   void work();
   void tend();
+  void write_manifests();
   void every_second();
   void reload();
   void stop(const char* why);
@@ -88,6 +98,7 @@ class Daemon {
   Configuration configuration_;
   Log& log_lines_;
   std::unique_ptr<Installation> installation_;
+  Notifier notifier_;
   boost::asio::io_context io_{1};
   std::atomic<bool> stopping_{false};
   std::atomic<unsigned> wishes_{0};
@@ -101,18 +112,21 @@ class Daemon {
 
 void Daemon::wire() {
   installation_->latest = [this](const std::string& site) {
-    return loop()->controller->fleet()->find(site);
+    return loop()->controller->find(site);
   };
   installation_->changed = [this](const std::string& site) {
     loop()->controller->look_soon(site);
     wake();
   };
+  installation_->told = [this](const SiteStatus& status) { notifier_.told(status); };
+  notifier_.serve(configuration_.notify);
 }
 
 std::shared_ptr<Loop> Daemon::make_loop() {
   auto out = std::make_shared<Loop>();
   LoopSettings settings;
-  settings.fleet = Fleet(known_zone);
+  settings.sources.fleet = Fleet(known_zone);
+  settings.wipes = installation_->history->wipes_since(installation_->clock.now() - 1h);
   resync_ = configuration_.resync;
   settings.cadence.resync = configuration_.resync;
   std::vector<ManifestSource*> sources;
@@ -120,15 +134,41 @@ std::shared_ptr<Loop> Daemon::make_loop() {
     out->sources.push_back(std::make_unique<GitSource>(source, installation_->secrets,
                                                        mirrors_beside(configuration_.state)));
     sources.push_back(out->sources.back().get());
-    settings.intervals.push_back(source.interval);
+    settings.sources.intervals.push_back(source.interval);
+    settings.sources.roles.push_back(source.role);
   }
   auto jitter = [bits = std::minstd_rand(std::random_device{}())]() mutable {
     return static_cast<double>(bits() - 1) / static_cast<double>(std::minstd_rand::max());
   };
+  out->reverter = make_reverter(*out, jitter);
+  settings.writer = out->reverter.get();
   out->controller = std::make_unique<Controller>(sources, *installation_->driver,
                                                  installation_->clock, installation_->calendar,
                                                  *installation_->history, jitter, settings);
   return out;
+}
+
+std::unique_ptr<Reverter> Daemon::make_reverter(const Loop& loop, std::function<double()> jitter) {
+  std::map<std::string, WritableSource> writable;
+  for (const auto& source : loop.sources) {
+    const SourceSettings& settings = source->settings();
+    writable[settings.name] = {settings.ref, settings.path == "." ? "" : settings.path + "/",
+                               [&source = *source] { return source.mirror(); }};
+  }
+  Reverter::Wishes wishes;
+  wishes.read = [this] {
+    this->loop()->controller->poll_soon();
+    wake();
+  };
+  wishes.look = [this](const std::string& site) { installation_->changed(site); };
+  wishes.pushes = [this](const auto&... facts) { installation_->auditor->takes_back(facts...); };
+  wishes.told = [this](const Revert& revert, const std::string& type, const std::string& message) {
+    installation_->auditor->told(revert, type, message);
+    notifier_.told(transition_of(revert, type, message));
+  };
+  return std::make_unique<Reverter>(std::move(writable), installation_->clock,
+                                    *installation_->store, *installation_->history,
+                                    std::move(jitter), std::move(wishes));
 }
 
 int Daemon::run() {
@@ -159,6 +199,7 @@ int Daemon::run() {
   std::vector<std::thread> threads;
   for (int i = 0; i < configuration_.workers; ++i) threads.emplace_back([this] { work(); });
   threads.emplace_back([this] { tend(); });
+  threads.emplace_back([this] { write_manifests(); });
   log("info", "controller started",
       {{"pid", std::to_string(::getpid())}, {"state", configuration_.state}});
   io_.run();
@@ -202,7 +243,7 @@ void Daemon::tend() {
         wake_.wait_for(lock, pause, [&] { return stopping_.load(); });
       }
       if (stopping_) return;
-      auto news = installation_->driver->tend(*site);
+      auto news = installation_->driver->tend(*site, [this] { return stopping_.load(); });
       if (!news)
         log("warn", "a site could not be looked over",
             {{"site", name}, {"error", news.error().message}});
@@ -210,6 +251,16 @@ void Daemon::tend() {
         installation_->changed(name);
     }
     if (fleet->sites().empty()) std::this_thread::sleep_for(100ms);
+  }
+}
+
+/// Beside the looks: what is written there waits for the network.
+void Daemon::write_manifests() {
+  while (!stopping_) {
+    const auto current = loop();
+    if (current->reverter->run_one()) continue;
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, 1s, [&] { return stopping_.load(); });
   }
 }
 
@@ -252,8 +303,10 @@ void Daemon::reload() {
     fresh.secrets_directory = configuration_.secrets_directory;
     fresh.workers = configuration_.workers;
   }
+  const bool same_receivers = fresh.notify == configuration_.notify;
   configuration_ = std::move(fresh);
   log_lines_.set(configuration_);
+  if (!same_receivers) notifier_.serve(configuration_.notify);
   auto next = make_loop();
   {
     std::lock_guard lock(mutex_);
@@ -310,7 +363,13 @@ int run_daemon(const std::string& file, Configuration configuration) {
     log.write("error", "cannot start", {{"error", lock.error().message}});
     return 1;
   }
-  return Daemon(file, std::move(configuration), std::move(*installation), log).run();
+  auto outbox = Outbox::open(configuration.state);
+  if (!outbox) {
+    log.write("error", "cannot start", {{"error", outbox.error().message}});
+    return 1;
+  }
+  return Daemon(file, std::move(configuration), std::move(*installation), std::move(*outbox), log)
+      .run();
 }
 
 }  // namespace tidegate

@@ -1,5 +1,7 @@
 #include "controller/service/history.h"
 
+#include <algorithm>
+
 #include "controller/service/json.h"
 #include "reconcilers/plan_text.h"
 
@@ -7,6 +9,7 @@ namespace tidegate {
 namespace {
 
 constexpr const char* root_prefix = "root ";
+constexpr const char* in_force_prefix = "in force ";
 
 }  // namespace
 
@@ -32,6 +35,7 @@ void History::log(const char* level, const std::string& message,
 }
 
 void History::told(const SiteStatus& status, const Plan&) {
+  if (watcher_.told) watcher_.told(status);
   if (!status.broken) return check(store_.put_status(status.name, site_json(status)));
   auto before = store_.status(status.name);
   check(store_.put_status(status.name,
@@ -52,12 +56,27 @@ void History::let_go(const std::string& site) {
   check(store_.remove_status(site));
   happened(
       {clock_.now(), site, "", "LetGo", "no manifest declares it any more; what is there stays"});
+  SiteStatus nothing;
+  nothing.name = site;
+  if (watcher_.told) watcher_.told(nothing);
 }
 
 std::optional<SiteStatus> History::last(const std::string& site) {
   auto text = store_.status(site);
   if (!text || !*text) return std::nullopt;
   return conditions_from_json(**text);
+}
+
+std::map<std::string, std::vector<Timestamp>> History::wipes_since(Timestamp since) {
+  constexpr std::size_t far_back = 1000;
+  std::map<std::string, std::vector<Timestamp>> out;
+  const auto operations = store_.operations("", "", far_back);
+  if (!operations) return out;
+  for (const OperationRecord& o : *operations) {
+    const bool wiped = std::ranges::find(o.actions, "wipe") != o.actions.end();
+    if (wiped && o.started_at > since) out[o.site].push_back(o.started_at);
+  }
+  return out;
 }
 
 std::set<std::string> History::retries(const std::string& site) {
@@ -191,6 +210,52 @@ std::optional<std::string> History::recall(const std::string& root) {
 
 void History::remember(const std::string& root, const std::string& id) {
   check(store_.remember(root_prefix + root, id));
+  note_below(root);
+}
+
+std::string History::in_force(const std::string& source) {
+  auto value = store_.recall(in_force_prefix + source);
+  return value && *value ? **value : "";
+}
+
+void History::now_in_force(const std::string& source, const std::string& revision) {
+  check(store_.remember(in_force_prefix + source, revision));
+  std::set<std::string> roots;
+  {
+    std::lock_guard lock(mutex_);
+    in_force_[source] = {revision, clock_.now()};
+    roots = roots_;
+  }
+  for (const std::string& root : roots) note_below(root);
+}
+
+std::string History::in_force_below(const std::set<std::string>& roots,
+                                    const std::string& source) {
+  std::optional<InForce> newest;
+  for (const std::string& root : roots) {
+    const auto found = noted_in_force(root, source);
+    if (found && (!newest || found->at > newest->at)) newest = found;
+  }
+  return newest ? newest->revision : "";
+}
+
+/// Of a root that is not there for a while it is done when it is claimed again.
+void History::note_below(const std::string& root) {
+  std::map<std::string, InForce> missing;
+  {
+    std::lock_guard lock(mutex_);
+    roots_.insert(root);
+    for (const auto& [source, in_force] : in_force_)
+      if (noted_[root][source] != in_force.revision) missing[source] = in_force;
+  }
+  for (const auto& [source, in_force] : missing) {
+    const auto noted = note_in_force(root, source, in_force);
+    if (!noted)
+      log("warn", "which manifests are in force cannot be noted below a root",
+          {{"root", root}, {"source", source}, {"problem", noted.error().message}});
+    std::lock_guard lock(mutex_);
+    if (noted && *noted) noted_[root][source] = in_force.revision;
+  }
 }
 
 void History::set_revision(const std::string& revision) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "controller/git/test_repository.h"
+#include "controller/host/files/marks.h"
 #include "controller/service/json.h"
 
 namespace tidegate {
@@ -199,6 +200,30 @@ TEST_F(HistoryTest, RemembersRootsAndTheRevision) {
 }
 
 /// A store whose disk is full until it is not.
+TEST_F(HistoryTest, WhatIsInForceIsKnownBelowTheRootsWithoutTheStore) {
+  const std::string one = directory / "one", two = directory / "two", three = directory / "three";
+  for (const std::string& root : {one, two, three}) std::filesystem::create_directory(root);
+  ASSERT_TRUE(claim_root(one));
+  history->remember(one, "id");
+  history->now_in_force("fleet", "r1");
+  ASSERT_TRUE(claim_root(two));
+  history->remember(two, "id");
+  EXPECT_EQ(history->in_force_below({two, three}, "fleet"), "r1") << "when it is claimed, too";
+  std::filesystem::remove_all(one + "/.tidegate");
+  clock.time += std::chrono::minutes(1);
+  history->now_in_force("fleet", "r2");
+  EXPECT_FALSE(std::filesystem::exists(one + "/.tidegate")) << "it is not mounted";
+  EXPECT_EQ(history->in_force_below({one, two}, "fleet"), "r2");
+  ASSERT_TRUE(claim_root(one));
+  history->remember(one, "id");
+  EXPECT_EQ(history->in_force_below({one}, "fleet"), "r2");
+  ASSERT_TRUE(note_in_force(two, "fleet", {"older", clock.time - std::chrono::hours(1)}));
+  EXPECT_EQ(history->in_force_below({one, two, three}, "fleet"), "r2") << "the newest counts";
+  EXPECT_EQ(history->in_force_below({three}, "fleet"), "");
+  EXPECT_EQ(history->in_force_below({one, two}, "shops"), "");
+  EXPECT_EQ(lines, std::vector<std::string>{});
+}
+
 class FullStore : public Store {
  public:
   bool full = true;

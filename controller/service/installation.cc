@@ -14,10 +14,18 @@ namespace tidegate {
 Result<std::unique_ptr<Installation>> Installation::open(InstallationSettings settings) {
   auto store = open_store(settings.state, StoreMode::read_write);
   if (!store) return std::move(store.error());
+  auto trail = AuditTrail::open(settings.state, StoreMode::read_write);
+  if (!trail) return std::move(trail.error());
   std::unique_ptr<Installation> out(new Installation);
   Installation* self = out.get();
   out->secrets = Secrets(settings.secrets);
   out->store = std::move(*store);
+  out->auditor =
+      std::make_unique<Auditor>(std::move(*trail), settings.owner, out->clock, settings.log);
+  if (!settings.watcher.told)
+    settings.watcher.told = [self](const SiteStatus& status) {
+      if (self->told) self->told(status);
+    };
   out->history = std::make_unique<History>(*out->store, out->clock, settings.log, settings.watcher);
   out->repositories = std::make_unique<Repositories>(
       out->secrets, Repositories::Mode::refresh, settings.repository_interval, out->clock,
@@ -40,6 +48,9 @@ Result<std::unique_ptr<Installation>> Installation::open(InstallationSettings se
                         },
                         [self](const std::string& site) {
                           if (self->changed) self->changed(site);
+                        },
+                        [self](const Site& site, const Step& step, const std::string& operation) {
+                          self->auditor->begins(site, step, operation);
                         }};
   out->driver = std::make_unique<HostDriver>(std::move(services), settings.workers);
   return out;
@@ -59,7 +70,7 @@ std::optional<Refusal> Installation::gate(const Site& site, const Step& step,
   if (!observed)
     return Refusal{std::move(observed.error()).within("observe " + site.name).message, false};
   const Timestamp now = clock.now();
-  if (auto hold = held_now(now_declared, *observed, step, now)) {
+  if (auto hold = held_now(now_declared, *observed, step, calendar, now)) {
     return Refusal{"held " + hold->reason + ": " + hold->message, true};
   }
   if (auto broken = broken_rule(now_declared, *observed, step, calendar, now, operation)) {

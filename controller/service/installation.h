@@ -9,6 +9,7 @@
 #include "controller/calendar/calendar.h"
 #include "controller/calendar/clock.h"
 #include "controller/host/host_driver.h"
+#include "controller/service/auditor.h"
 #include "controller/service/history.h"
 
 namespace tidegate {
@@ -34,6 +35,7 @@ class Installation {
   SystemCalendar calendar;
   Secrets secrets;
   std::unique_ptr<Store> store;
+  std::unique_ptr<Auditor> auditor;
   std::unique_ptr<History> history;
   std::unique_ptr<Repositories> repositories;
   std::unique_ptr<HostDriver> driver;
@@ -42,6 +44,8 @@ class Installation {
   /// is worth a look. Set before the first operation starts.
   std::function<std::shared_ptr<const Site>(const std::string& site)> latest;
   std::function<void(const std::string& site)> changed;
+  /// What each look saw. Set likewise.
+  std::function<void(const SiteStatus&)> told;
 
  private:
   Installation() = default;

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "schemas/digest.h"
+#include "controller/service/saved_plan.h"
 
 namespace tidegate {
 namespace {
@@ -131,29 +131,6 @@ Json actions_json(const std::vector<Action>& actions) {
   return out;
 }
 
-/// What a saved plan rests on: no times, nothing that changes by itself.
-Json basis_json(const PlannedSite& p) {
-  Json environments = Json::object();
-  for (const auto& [name, seen] : p.observed->environments) {
-    Json e = observed_json(seen);
-    e["inputs"] = {seen.inputs, seen.wanted_inputs};
-    e["launched"] = seen.launched;
-    environments[name] = e;
-  }
-  Json desired = Json::object();
-  for (const auto& [name, e] : p.site->environments) desired[name] = e.digest;
-  Json held = Json::array();
-  for (const auto& hold : p.plan->held) held.push_back({hold.environment, hold.reason});
-  Json ready = Json::array(), waiting = Json::array();
-  for (const auto& step : p.plan->ready)
-    ready.push_back({step.environment, actions_json(step.actions)});
-  for (const auto& w : p.plan->waiting) waiting.push_back({w.environment, actions_json(w.actions)});
-  return {{"site", p.site->name}, {"digest", p.site->digest},
-          {"desired", desired},   {"observed", environments},
-          {"ready", ready},       {"waiting", waiting},
-          {"held", held}};
-}
-
 std::optional<Timestamp> time_from(const Json& j, const char* key) {
   const auto time = j.find(key);
   return time != j.end() && time->is_string() ? parse_rfc3339(time->get<std::string>())
@@ -235,16 +212,12 @@ std::optional<bool> failed_in(const std::string& text, const std::string& enviro
   return std::nullopt;
 }
 
-std::string plan_id(const std::vector<PlannedSite>& sites) {
-  Json basis = Json::array();
-  for (const auto& site : sites) basis.push_back(basis_json(site));
-  return "sha256:" + sha256_hex(text_of(basis));
-}
+std::string plan_id(const std::vector<PlannedSite>& sites) { return digest_of(bases_of(sites)); }
 
 std::string plan_json(const std::vector<PlannedSite>& sites,
                       const std::vector<std::string>& of_none) {
   Json ready = Json::array(), waiting = Json::array(), held = Json::array(),
-       warnings = Json::array(), problems = Json::array();
+       warnings = Json::array(), problems = Json::array(), policies = Json::array();
   bool converged = of_none.empty();
   for (const auto& problem : of_none) problems.push_back({{"site", nullptr}, {"message", problem}});
   for (const auto& p : sites) {
@@ -254,6 +227,7 @@ std::string plan_json(const std::vector<PlannedSite>& sites,
       ready.push_back({{"site", p.site->name},
                        {"environment", s.environment},
                        {"actions", actions_json(s.actions)},
+                       {"release", s.reuse.empty() ? Json() : Json(s.reuse)},
                        {"because", s.because}});
     }
     for (const auto& w : p.plan->waiting) {
@@ -270,6 +244,17 @@ std::string plan_json(const std::vector<PlannedSite>& sites,
                       {"message", h.message},
                       {"opensAt", or_null(h.opens_at)}});
     }
+    for (const auto& [environment, verdicts] : p.plan->verdicts) {
+      for (const Verdict& v : verdicts) {
+        policies.push_back({{"site", p.site->name},
+                            {"environment", environment},
+                            {"policy", or_null(v.policy)},
+                            {"rule", or_null(v.rule)},
+                            {"holds", v.hold.has_value()},
+                            {"said", v.said},
+                            {"opensAt", v.hold ? or_null(v.hold->opens_at) : Json()}});
+      }
+    }
     for (const auto& w : p.plan->warnings)
       warnings.push_back({{"site", p.site->name}, {"message", w}});
   }
@@ -278,6 +263,7 @@ std::string plan_json(const std::vector<PlannedSite>& sites,
                   {"ready", ready},
                   {"waiting", waiting},
                   {"held", held},
+                  {"policies", policies},
                   {"warnings", warnings},
                   {"problems", problems}},
                  1);
@@ -286,6 +272,24 @@ std::string plan_json(const std::vector<PlannedSite>& sites,
 std::string edit_json(const std::string& commit, const std::string& diff,
                       const std::string& branch) {
   return text_of({{"commit", or_null(commit)}, {"diff", diff}, {"branch", or_null(branch)}}, 1) +
+         "\n";
+}
+
+std::string commit_json(const std::string& commit, const std::string& branch,
+                        const std::vector<ChangedFile>& files,
+                        const std::vector<ChangedFile>& left_out) {
+  const auto list = [](const std::vector<ChangedFile>& changes) {
+    Json out = Json::array();
+    for (const ChangedFile& c : changes)
+      out.push_back(
+          {{"path", c.path}, {"change", std::string(1, c.letter)}, {"lines", c.lines}});
+    return out;
+  };
+  return text_of({{"commit", or_null(commit)},
+                  {"branch", branch},
+                  {"files", list(files)},
+                  {"leftOut", list(left_out)}},
+                 1) +
          "\n";
 }
 

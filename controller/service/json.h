@@ -37,9 +37,23 @@ std::string plan_id(const std::vector<PlannedSite>& sites);
 std::string plan_json(const std::vector<PlannedSite>& sites,
                       const std::vector<std::string>& problems = {});
 
+/// `explain -o json`: the site's plan; and of one environment its failures, and why what it runs is
+/// not healthy any more.
+std::string explain_json(const PlannedSite& site, const std::string& environment);
+
 /// What `promote` and the like wrote: "" for no commit (a dry run), no branch.
 std::string edit_json(const std::string& commit, const std::string& diff,
                       const std::string& branch);
+
+/// What `commit` took in and left; "" for no commit.
+struct ChangedFile {
+  std::string path;
+  char letter = 'M';
+  std::string lines;
+};
+std::string commit_json(const std::string& commit, const std::string& branch,
+                        const std::vector<ChangedFile>& files,
+                        const std::vector<ChangedFile>& left_out);
 
 /// What `doctor` tells.
 struct Lack {

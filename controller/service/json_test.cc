@@ -186,7 +186,7 @@ TEST_F(PlanJsonTest, HasExactlyTheKeysOfTheContract) {
   EXPECT_EQ(json.at("converged"), false);
   EXPECT_EQ(
       json.at("ready"),
-      Json::parse(R"([{"site": "acme", "environment": "test", "because": "is new", "actions": [
+      Json::parse(R"([{"site": "acme", "environment": "test", "because": "is new", "release": null, "actions": [
       {"verb": "promote", "commit": "1111111111111111111111111111111111111111"},
       {"verb": "sync", "from": "live", "generation": 7, "parts": ["databases", "files"]}]}])"));
   EXPECT_EQ(
@@ -214,6 +214,16 @@ TEST_F(PlanJsonTest, SpellsEveryAction) {
       {"verb": "activate", "from": "live", "generation": 6, "parts": ["files"]},
       {"verb": "sync", "from": "live", "generation": 7, "refresh": true, "parts": ["files"]},
       {"verb": "create", "name": "search", "parts": ["databases"]}, {"verb": "launch"}, {"verb": "recover", "operation": "op-1"}])"));
+}
+
+TEST_F(PlanJsonTest, HasWhatEachPolicySaid) {
+  plan.verdicts["live"] = {{"gold", "soaked", {}, "proven"},
+                           {"peak", "", Hold{"live", "Frozen", "peak: sale", noon}, "sale"}};
+  EXPECT_EQ(Json::parse(plan_json(sites())).at("policies"), Json::parse(R"([
+      {"site": "acme", "environment": "live", "policy": "gold", "rule": "soaked", "holds": false,
+       "said": "proven", "opensAt": null},
+      {"site": "acme", "environment": "live", "policy": "peak", "rule": null, "holds": true,
+       "said": "sale", "opensAt": "2026-11-20T03:00:00Z"}])"));
 }
 
 TEST_F(PlanJsonTest, ConvergedMeansThatNothingIsLeftOrUnknown) {
@@ -245,7 +255,7 @@ TEST_F(PlanJsonTest, ItsIdStaysUnderWhatDoesNotMatter) {
   plan.look_again_at = noon;
   observed.refs["refs/heads/unrelated"] = one;
   observed.repository_problem = "git is slow";
-  observed.environments["test"].proven.insert(one);
+  observed.environments["test"].proven[one];
   EXPECT_EQ(id(), before);
 }
 

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "controller/calendar/clock.h"
 #include "controller/git/clone.h"
 #include "controller/git/tree_rules.h"
+#include "controller/signatures/signatures.h"
 
 namespace tidegate {
 namespace {
@@ -15,14 +17,23 @@ using namespace std::chrono_literals;
 constexpr Duration transfer_deadline = 2min;  // Manifests are small.
 
 ManifestChanges to_changes(Snapshot snapshot) {
-  return {snapshot.commit.hex, snapshot.author, std::move(snapshot.changes), snapshot.complete,
-          snapshot.rewritten};
+  return {snapshot.commit.hex, snapshot.author,    std::move(snapshot.changes),
+          snapshot.complete,   snapshot.rewritten, {}};
 }
 
 }  // namespace
 
+/// Lives as long as anybody who asks.
+struct GitSource::Verdicts {
+  SystemClock clock;
+  Signatures signatures{clock};
+};
+
 GitSource::GitSource(SourceSettings settings, Secrets secrets, std::string mirrors)
-    : settings_(std::move(settings)), secrets_(std::move(secrets)), mirrors_(std::move(mirrors)) {}
+    : settings_(std::move(settings)),
+      secrets_(std::move(secrets)),
+      mirrors_(std::move(mirrors)),
+      verdicts_(std::make_shared<Verdicts>()) {}
 
 Result<Mirror> GitSource::mirror() const {
   auto credentials = credentials_for(settings_.url, settings_.credentials, secrets_, "");
@@ -33,12 +44,46 @@ Result<Mirror> GitSource::mirror() const {
 Result<std::optional<ManifestChanges>> GitSource::changed_since(const std::string& revision) {
   auto mirror = this->mirror();
   if (!mirror) return std::move(mirror.error());
-  GitManifests manifests(std::move(*mirror), settings_.ref, settings_.path);
+  GitManifests manifests(*mirror, settings_.ref, settings_.path);
   auto snapshot =
       manifests.changed_since(revision.empty() ? std::nullopt : std::optional(CommitId{revision}));
   if (!snapshot) return std::move(snapshot.error());
   if (!*snapshot) return std::optional<ManifestChanges>{};
-  return std::optional(to_changes(std::move(**snapshot)));
+  if ((*snapshot)->complete) first_ = (*snapshot)->commit;
+  auto answer = question(*mirror, (*snapshot)->commit);
+  auto changes = to_changes(std::move(**snapshot));
+  changes.signature = std::move(answer);
+  return std::optional(std::move(changes));
+}
+
+Result<ManifestChanges> GitSource::as_of(const std::string& revision) {
+  auto mirror = this->mirror();
+  if (!mirror) return std::move(mirror.error());
+  auto repository = mirror->open();
+  if (!repository) return std::move(repository.error());
+  const auto folder = tree_path(settings_.path);
+  if (!folder || !repository->has({revision}))
+    return Error{ErrorKind::invalid, "commit \"" + CommitId{revision}.brief() + "\" is not there"};
+  auto snapshot = manifests_at(*repository, settings_.url, {revision}, *folder);
+  if (!snapshot) return std::move(snapshot.error());
+  first_ = snapshot->commit;
+  auto changes = to_changes(std::move(*snapshot));
+  changes.signature = question(*mirror, CommitId{revision});
+  return changes;
+}
+
+SignatureQuestion GitSource::question(const Mirror& mirror, const CommitId& head) const {
+  return [mirror, head, first = first_, secrets = secrets_, verdicts = verdicts_](
+             const CommitId& commit, const SecretRef& list) -> std::optional<SignatureFact> {
+    auto repository = mirror.open();
+    if (!repository || !repository->has(commit)) return std::nullopt;
+    const auto allowed = secrets.read(list, "");
+    if (!allowed) return SignatureFact{false, "", allowed.error().message};
+    const SignatureFact fact = verdicts->signatures.of(*repository, commit, *allowed);
+    if (fact.valid || commit != first || !repository->is_ancestor(commit, head)) return fact;
+    const SignatureFact tip = verdicts->signatures.of(*repository, head, *allowed);
+    return tip.valid ? tip : fact;
+  };
 }
 
 Result<std::optional<SourceSettings>> remote_manifests(const std::string& directory_or_url) {
@@ -76,7 +121,7 @@ namespace {
 
 /// The commit that a directory's work tree is at, when these are its manifests.
 ManifestChanges at_head(const std::string& directory, std::vector<FileChange> files) {
-  ManifestChanges out{"", "", std::move(files), true, false};
+  ManifestChanges out{"", "", std::move(files), true, false, {}};
   const auto place = clone_around(directory);
   if (!place || !place->head) return out;
   auto repository = GitRepository::open(place->repository);

@@ -18,14 +18,25 @@ class GitSource : public ManifestSource {
   /// works.
   GitSource(SourceSettings settings, Secrets secrets, std::string mirrors);
   std::string name() const override { return settings_.name; }
+  /// `changes.signature` answers for commits of the mirror as it is then. Of what was read as a
+  /// whole (the first time, and after a restart) the tip alone is asked for, whoever wrote what is
+  /// below it; so a later tip that is signed vouches for that as well. From then on each file is
+  /// answered for by every commit that touched it since.
   Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override;
+  Result<ManifestChanges> as_of(const std::string& revision) override;
   /// The mirror as last refreshed.
   Result<Mirror> mirror() const;
+  const SourceSettings& settings() const { return settings_; }
 
  private:
+  SignatureQuestion question(const Mirror& mirror, const CommitId& head) const;
+
   const SourceSettings settings_;
   const Secrets secrets_;
   const std::string mirrors_;
+  struct Verdicts;
+  const std::shared_ptr<Verdicts> verdicts_;
+  std::optional<CommitId> first_;  // Read as a whole.
 };
 
 /// "URL@REF" taken apart; nothing for a directory. `invalid`: a URL that names no REF.

@@ -57,7 +57,30 @@ CREATE TABLE retries (
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr const char* steps_so_far[] = {version_1};
+constexpr const char* version_2 = R"sql(
+CREATE TABLE audit (
+  seq INTEGER PRIMARY KEY,
+  previous TEXT NOT NULL,        -- The hash of the entry before; 64 zeros in the first.
+  hash TEXT NOT NULL,            -- SHA-256 of previous and entry together.
+  entry TEXT NOT NULL            -- JSON with its keys sorted, seq among them.
+) STRICT;
+CREATE TABLE outbox (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  receiver TEXT NOT NULL,
+  id TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX outbox_of_receiver ON outbox (receiver, sequence);
+CREATE TABLE unrest (            -- What receivers know of an environment that is not at rest.
+  site TEXT NOT NULL,
+  environment TEXT NOT NULL,
+  json TEXT NOT NULL,
+  PRIMARY KEY (site, environment)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr const char* steps_so_far[] = {version_1, version_2};
 
 }  // namespace
 
@@ -81,7 +104,7 @@ Result<bool> check_schema(Connection& connection, const std::string& path,
     return Error{ErrorKind::invalid, file + " is of version " + std::to_string(*version) +
                                          ", this program knows " + std::to_string(known) +
                                          ": run a newer Tidegate, or move the file away; only "
-                                         "history is lost"};
+                                         "history and the audit are lost"};
   }
   return *version == known;
 }

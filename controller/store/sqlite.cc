@@ -80,9 +80,9 @@ Error explain(const std::string& file, int code, const char* cause, int system_e
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return {
-          ErrorKind::invalid,
-          "state file " + file + " is damaged or not SQLite: move it away; only history is lost"};
+      return {ErrorKind::invalid,
+              "state file " + file +
+                  " is damaged or not SQLite: move it away; only history and the audit are lost"};
     case SQLITE_FULL:
       return {ErrorKind::transient, "no space left for state file " + file + ": free some"};
     case SQLITE_BUSY:
@@ -96,7 +96,7 @@ Error explain(const std::string& file, int code, const char* cause, int system_e
       return {ErrorKind::transient, "using state file " + file + " failed: " + because};
     default:
       return {ErrorKind::invalid, "state file " + file + " is not as Tidegate left it (" + cause +
-                                      "): move it away; only history is lost"};
+                                      "): move it away; only history and the audit are lost"};
   }
 }
 

@@ -22,7 +22,7 @@ class StoreFileTest : public StoreFixture {
   }
   std::string damaged() const {
     return "state file \"" + path_ +
-           "\" is damaged or not SQLite: move it away; only history is lost";
+           "\" is damaged or not SQLite: move it away; only history and the audit are lost";
   }
   /// Does `act` in a process of its own; its return is the exit code.
   static int in_child(const std::function<int()>& act) {
@@ -71,8 +71,8 @@ TEST_F(StoreFileTest, AFileOfANewerProgramIsRefused) {
     ASSERT_TRUE((*newer)->script("PRAGMA user_version = 99"));
   }
   const std::string wanted = "state file \"" + path_ +
-                             "\" is of version 99, this program knows 1: run a newer Tidegate, or "
-                             "move the file away; only history is lost";
+                             "\" is of version 99, this program knows 2: run a newer Tidegate, or "
+                             "move the file away; only history and the audit are lost";
   EXPECT_EQ(refusal(StoreMode::read_write), wanted);
   EXPECT_EQ(refusal(StoreMode::read_only), wanted);
 }
@@ -102,7 +102,7 @@ TEST_F(StoreFileTest, AFailedUpgradeLeavesTheOldVersion) {
   EXPECT_EQ(upgraded.error().message,
             "state file \"" + path_ +
                 "\" is not as Tidegate left it (near \"this\": syntax error): move it away; only "
-                "history is lost");
+                "history and the audit are lost");
   EXPECT_EQ(*(*connection)->integer("PRAGMA user_version"), 1);
   EXPECT_EQ(*(*connection)->integer("SELECT count(*) FROM sqlite_schema"), 1);
 }

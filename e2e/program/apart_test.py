@@ -137,6 +137,20 @@ class Told(Apart):
             self.assertIn(told, done.stderr)
             self.assertEqual(done.returncode, 1)
 
+    def test_an_unknown_time_zone_of_a_window_is_one_too(self):
+        self.apply(0)
+        with open(self.path("manifests/hours.yaml"), "w", encoding="utf-8") as file:
+            file.write("apiVersion: tidegate/v1\nkind: Policy\nmetadata: {name: hours}\nspec:\n  rules:\n"
+                       "    - {name: day, windows: {allow: [{cron: \"0 9 * * 1-4\", duration: 8h, timeZone: Europe/Berlim}]}}\n")
+        place = self.path("manifests/hours.yaml") + ":6:83: "
+        told = ('spec.rules[0].windows.allow[0].timeZone: "Europe/Berlim" is no time zone that this machine knows: '
+                'write one like "Europe/Berlin", or install tzdata\n')
+        done = self.run_program("validate", self.path("manifests"))
+        self.assertEqual((done.returncode, done.stdout), (1, place + told))
+        self.commit("two")
+        plan = self.plan(expect=1)
+        self.assertEqual([(hold["environment"], hold["reason"]) for hold in plan["held"]], [("dev", "PolicyBroken")])
+
     def test_a_pinned_commit_is_desired_and_a_next_look_has_a_time(self):
         self.apply(0)
         self.environments["dev"]["code"] = {"commit": "b" * 40}

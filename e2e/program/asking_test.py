@@ -142,8 +142,17 @@ class Asks(Site):
         self.environments["test"]["code"] = {"commit": "0" * 40}
         self.apply(3)
         done = self.ask(3, "wait", "acme", "--timeout", "60s")
-        self.assertIn("tidegate: acme waits for a person: test: held Invalid: commit 0000000", done.stderr)
+        self.assertIn("tidegate: acme is held: test: held Invalid: commit 0000000", done.stderr)
         self.ask(0, "wait", "acme/dev")
+
+    def test_wait_ends_where_a_rule_holds_for_longer_than_it_would_wait(self):
+        self.apply()
+        self.commit("two")
+        with open(self.path("manifests", "rules.yaml"), "w", encoding="utf-8") as out:
+            out.write("apiVersion: tidegate/v1\nkind: Freeze\nmetadata: {name: peak}\nspec: {reason: sale, until: 2096-01-01T00:00:00Z}\n")
+        self.apply(3)
+        done = self.ask(3, "wait", "acme", "--timeout", "60s")
+        self.assertEqual(done.stderr, "tidegate: acme is held: dev: held Frozen: peak: frozen: sale; opens at 2096-01-01T00:00:00Z\n")
 
     def test_a_retry_says_who_asked(self):
         self.environments["dev"]["verify"] = {"commands": ["sh -c 'exit 7'"]}

@@ -96,7 +96,7 @@ class Converges(Site):
         self.apply(3)
         waited = self.run_program("wait", "acme", "--timeout", "1s", *self.state())
         self.assertEqual(waited.returncode, 3)
-        self.assertIn("acme waits for a person: dev: held Invalid: commit 0000", waited.stderr)
+        self.assertIn("acme is held: dev: held Invalid: commit 0000", waited.stderr)
 
     def test_reverting_the_commit_switches_back_to_the_kept_release(self):
         self.apply(0)

@@ -29,11 +29,13 @@ class Failed(Exception):
 class RealSite:
     """Everything the run works with; a context that leaves no process behind."""
 
-    def __init__(self):
+    def __init__(self, stages=STAGES):
+        self.stages = stages
         self.dir = tempfile.mkdtemp(prefix="tgw-", dir="/tmp")
         os.chmod(self.dir, 0o755)
         self.observers, self.controller = {}, None
         self.environments, self.site = {}, {}
+        self.source = self.at("fleet")
 
     def at(self, *names):
         return os.path.join(self.dir, *names)
@@ -80,7 +82,7 @@ class RealSite:
 
     def web_server(self):
         """Configured by what the program prints, and by nothing else."""
-        for environment in STAGES:
+        for environment in self.stages:
             temporary = self.at("tmp", f"acme-{environment}")
             os.makedirs(temporary, mode=0o700, exist_ok=True)
             if IS_ROOT:
@@ -96,15 +98,16 @@ class RealSite:
 
     def declare(self):
         address = "http://127.0.0.1:{}".format
-        for stage in STAGES:
+        for stage in self.stages:
             self.environments[stage] = {
                 "code": {"commit": self.first}, "content": {"source": "keep"}, "url": address(self.ports[stage]),
                 "previewUrl": address(self.ports[stage + "-preview"]),
                 "variables": {"SITE_URL": address(self.ports[stage])}, "secrets": {"POST_TOKEN": "post-token"},
                 "verify": {"http": [{"path": "/", "status": 200}], "retryFor": "5s"}}
-        self.environments["dev"]["code"] = {"branch": "main"}
+        if "dev" in self.stages:
+            self.environments["dev"]["code"] = {"branch": "main"}
         self.site = {
-            "driver": "host", "repository": {"url": address(self.ports["git"]) + "/acme.git"}, "stages": list(STAGES),
+            "driver": "host", "repository": {"url": address(self.ports["git"]) + "/acme.git"}, "stages": list(self.stages),
             "launched": False,
             "application": {"type": "custom", "docroot": "web", "commands": {
                 "install": ["php bin/install.php"], "afterCopy": ["php bin/after_copy.php"],
@@ -137,7 +140,7 @@ class RealSite:
 
     def start_controller(self):
         configuration = {"apiVersion": "tidegate/v1", "kind": "Configuration",
-                         "sources": [{"name": "fleet", "url": self.at("fleet"), "interval": "1s"}],
+                         "sources": [{"name": "fleet", "url": self.source, "interval": "1s"}],
                          "secretsDirectory": self.at("secrets"), "state": self.at("state", "state.db"), "resync": "5s"}
         with open(self.at("tidegate.yaml"), "w", encoding="utf-8") as file:
             json.dump(configuration, file)
@@ -186,7 +189,7 @@ class RealSite:
                 raise Failed(f"the controller ended with {self.controller.returncode} before: {what}")
             time.sleep(0.1)
         status = self.ask("status", "acme").stdout
-        logs = "".join(self.ask("logs", f"acme/{e}").stdout[-1500:] for e in STAGES)
+        logs = "".join(self.ask("logs", f"acme/{e}").stdout[-1500:] for e in self.stages)
         raise Failed(f"not within {seconds} s: {what} ({last})\n{status}\n{logs}")
 
     def held(self, environment):

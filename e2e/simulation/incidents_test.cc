@@ -192,6 +192,28 @@ TEST_F(IncidentsTest, AFixForABrokenLiveStillPassesTest) {
   EXPECT_EQ(databases("test").source, ContentSource::from("live"));
 }
 
+TEST_F(IncidentsTest, WhatFailsItsVerificationAgainGoesNoFurtherAndNothingGoesBack) {
+  const CommitId next = world.new_commit("acme", false);
+  written("dev").code = written("test").code = "commit: " + next.hex;
+  commit_and_run("next comes to test");
+  world.verify_again("acme", "test");
+  const int started = world.started;
+  written("live").code = "from: test";
+  commit_and_run("live follows", 6h);
+  EXPECT_EQ(world.started, started);
+  EXPECT_EQ(place("test").current.commit, next);
+  EXPECT_NE(place("live").current.commit, next);
+  EXPECT_EQ(times("acme/test VerificationFailed"), 1);
+  EXPECT_EQ(times("acme/live NotProven"), 1);
+  world.verify_again("acme", "test");
+  world.run_for(1h);
+  EXPECT_EQ(place("live").current.commit, next);
+  world.verify_again("acme", "test");
+  world.run_for(6h);
+  EXPECT_EQ(place("live").current.commit, next) << "what took it stays";
+  EXPECT_EQ(world.started, started + 1);
+}
+
 TEST_F(IncidentsTest, ARevertOfAManifestBringsCodeAndContentBack) {
   written("test").content = "source: live, generation: 1";
   commit_and_run("content for test");

@@ -8,12 +8,6 @@ namespace {
 using namespace std::chrono_literals;
 using Verdict = std::optional<std::string>;
 
-const Place& place_of(const Estate& estate, const std::string& e) {
-  static const Place none;
-  auto it = estate.places.find(e);
-  return it == estate.places.end() ? none : it->second;
-}
-
 std::uint64_t highest_of(const Place& place, Part part) {
   auto it = place.highest.find(part);
   return it == place.highest.end() ? 0 : it->second;
@@ -36,10 +30,11 @@ bool was_launched(const Site& site, const Estate& estate) {
 }
 
 Verdict code_skips(const Site& site, const Estate& estate, const std::string& e,
-                   const CommitId& commit) {
+                   const CommitId& commit, Timestamp now) {
   const auto at = std::ranges::find(site.stages, e);
   if (at == site.stages.begin() || place_of(estate, e).proven.contains(commit)) return {};
   if (place_of(estate, *(at - 1)).proven.contains(commit)) return {};
+  if (is_granted(site, estate, e, Promote{commit}, now)) return {};
   return commit.brief() + " enters " + e + " and was never proven in " + *(at - 1);
 }
 
@@ -60,7 +55,8 @@ Verdict copy_unasked(const Site& site, const Estate& estate, const Environment& 
   if (sync.generation != e.content.generation) return "its manifest names another generation";
   const auto from = std::ranges::find(site.stages, sync.from);
   const auto to = std::ranges::find(site.stages, e.name);
-  if (from < to && was_launched(site, estate)) return "content flows up after the launch";
+  if (from < to && was_launched(site, estate) && !is_granted(site, estate, e.name, sync, now))
+    return "content flows up after the launch";
   if (!sync.due) {
     if (sync.generation > highest_of(place, sync.part)) return {};
     return "generation " + std::to_string(sync.generation) + " is done already";
@@ -102,13 +98,24 @@ Verdict return_unasked(const Estate& estate, const Environment& e, const Activat
   return "brings back what is not kept";
 }
 
+/// Of the authority by a Grant; of any other once the authority is somewhere else.
+Verdict undoes_launch(const Site& site, const Estate& estate, const Environment& e, Timestamp now) {
+  if (estate.was_authority != e.name) {
+    const bool moved = estate.was_authority == site.stages.back();
+    return moved ? Verdict{} : Verdict("undoes the launch of what is no authority");
+  }
+  if (site.launched) return "undoes a launch that is declared";
+  return is_granted(site, estate, e.name, Unlaunch{}, now) ? Verdict{} : Verdict("undoes a launch");
+}
+
 Verdict content_forbidden(const Site& site, const Estate& estate, const Environment& e,
                           const Action& action, const Step& step, Timestamp now) {
   const auto* sync = std::get_if<Sync>(&action);
   const auto* wipe = std::get_if<Wipe>(&action);
   const auto* back = std::get_if<Activate>(&action);
   if (!sync && !wipe && !back) return {};
-  if (sacred(site, estate, e.name)) return "overwrites the authority of a launched site";
+  if (sacred(site, estate, e.name) && !is_granted(site, estate, e.name, action, now))
+    return "overwrites the authority of a launched site";
   if (sync) return copy_unasked(site, estate, e, *sync, step, now);
   if (wipe) return wipe_unasked(estate, e, *wipe);
   return return_unasked(estate, e, *back);
@@ -153,6 +160,11 @@ std::optional<std::string> forbidden(const Site& site, const Estate& estate, con
     const bool launches = std::holds_alternative<Launch>(step.actions.at(0));
     if (!launches) return e->name + " is suspended";
   }
+  if (std::holds_alternative<Launch>(step.actions.at(0)) &&
+      may_take_over(site, estate, e->name, now))
+    return {};
+  if (std::holds_alternative<Unlaunch>(step.actions.at(0)))
+    return undoes_launch(site, estate, *e, now);
   // While it is gone nobody can know; its content and what may come from below stay sacred.
   const bool known = place_of(estate, estate.was_authority).gone.empty();
   if (known && !estate.was_authority.empty() && estate.was_authority != site.stages.back()) {
@@ -163,7 +175,7 @@ std::optional<std::string> forbidden(const Site& site, const Estate& estate, con
   }
   for (const Action& action : step.actions) {
     if (const auto* promote = std::get_if<Promote>(&action)) {
-      if (auto wrong = code_skips(site, estate, e->name, promote->commit)) return wrong;
+      if (auto wrong = code_skips(site, estate, e->name, promote->commit, now)) return wrong;
     }
     if (auto wrong = content_forbidden(site, estate, *e, action, step, now)) return wrong;
   }

@@ -15,6 +15,17 @@ namespace tidegate {
 std::optional<std::string> forbidden(const Site& site, const Estate& estate, const Step& step,
                                      Timestamp now);
 
+/// Why what the platform team wrote keeps a step back now, or nothing. A window is asked of what
+/// `begins` alone.
+std::optional<std::string> kept_back(const Site& site, const Estate& estate, const Step& step,
+                                     Timestamp now, bool begins);
+
+/// Whether a Grant, neither expired nor used, is for just this.
+bool is_granted(const Site& site, const Estate& estate, const std::string& e, const Action& action,
+                Timestamp now);
+/// Whether one moves the authority from the environment that has it to another.
+bool may_take_over(const Site& site, const Estate& estate, const std::string& e, Timestamp now);
+
 /// Whether a step that starts copies a database as if it were another engine's.
 std::optional<std::string> mixes_engines(const Site& site, const Estate& estate, const Step& step);
 

@@ -37,7 +37,8 @@ std::string environment_text(const std::string& site, const std::string& name,
   std::string text = head("Environment", name) + ", site: " + site + "}\nspec:\n  code: {" +
                      e.code + "}\n  content: {" + e.content + "}\n  variables: {V: \"" +
                      e.variable +
-                     "\"}\n  onFailure: {rollback: " + (e.rollback ? "true" : "false") + "}\n";
+                     "\"}\n  onFailure: {rollback: " + (e.rollback ? "true" : "false") +
+                     ", revertManifest: " + (e.reverts ? "true" : "false") + "}\n";
   if (e.secret) text += "  secrets: {S: token}\n";
   if (!e.suspend.empty()) text += "  suspend: {" + e.suspend + "}\n";
   return text;
@@ -127,6 +128,9 @@ class Person {
         return "removed toggled";
       case 23:
         return revert();
+      case 24:
+        written.reverts = !written.reverts;
+        return "revertManifest of " + e;
       default:
         return go_back(e);
     }
@@ -285,6 +289,14 @@ std::map<std::string, std::string> People::files() const {
       out[name + "/" + stage + ".yaml"] = environment_text(name, stage, e);
     }
   }
+  auto write = [&](const char* kind, const std::map<std::string, std::string>& specs) {
+    for (const auto& [name, spec] : specs)
+      out[std::string("platform/") + kind + "-" + name + ".yaml"] =
+          head(kind, name) + "}\nspec: {" + spec + "}\n";
+  };
+  write("Policy", rules.policies);
+  write("Freeze", rules.freezes);
+  write("Grant", rules.grants);
   return out;
 }
 
@@ -292,7 +304,8 @@ void commit_something(World& world) {
   std::vector<std::string> names;
   for (const auto& [name, site] : world.people.sites) names.push_back(name);
   const std::string name = world.random.pick(names);
-  const auto what = world.random.below(10);
+  const auto what = world.random.below(11);
+  if (what == 10) return commit_a_rule(world);
   if (what == 0) {
     auto& estate = world.estate(name);
     estate.refs["refs/tags/v1"] = world.random.pick(estate.commits);
@@ -307,7 +320,13 @@ void commit_something(World& world) {
 }
 
 void align(World& world) {
-  for (auto& [name, site] : world.people.sites) align_site(world, name, site);
+  world.people.rules = {};
+  world.commit("the rules go");
+  for (auto& [name, site] : world.people.sites) {
+    align_site(world, name, site);
+    if (site.stages.size() > 1 && world.random.chance(500))
+      world.people.rules.policies["soak-" + name] = soak_rule(name, site.stages.front());
+  }
   world.commit("everything is aligned");
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reconcilers/diff.h"
+#include "reconcilers/policies.h"
 
 namespace tidegate {
 namespace {
@@ -39,7 +40,24 @@ void Place::undo(const std::optional<Failure>& failure) {
   running.reset();
 }
 
-void Place::finish(bool healthy) {
+void Place::lose_proof(Timestamp now) {
+  current.healthy = false;
+  proven.erase(current.commit);
+  revoked[current.commit] = {now, "GET / answered 500"};
+}
+
+void Place::prove(const Site& site, const std::string& environment, Timestamp now) {
+  current.healthy = true;
+  revoked.erase(current.commit);
+  std::map<Part, Stamp> stamps;
+  for (const auto& [part, set] : current.content) stamps[part] = set.stamp;
+  Proof& proof = proven.try_emplace(current.commit, Proof{now, {}}).first->second;
+  proof.content_taken_at = taken_from_above(site, environment, stamps);
+  for (const auto& [commit, other] : proven) proof.turn = std::max(proof.turn, other.turn + 1);
+  last_proven = current.commit;
+}
+
+void Place::finish(bool healthy, Timestamp now) {
   Release made = running->prepared;
   made.healthy = healthy;
   const bool same = exists && databases_of(current) == databases_of(made);
@@ -60,12 +78,15 @@ void Place::finish(bool healthy) {
   current = made;
   exists = true;
   drifted = false;
+  const bool promotes = std::ranges::any_of(
+      running->step.actions, [](const Action& a) { return std::holds_alternative<Promote>(a); });
+  for (const auto& id : running->step.grants) grants_used[id] = promotes ? made.commit : CommitId{};
   for (const auto& [part, generation] : running->done) {
     highest[part] = std::max(highest[part], generation);
   }
+  revoked.erase(made.commit);
   if (healthy) {
-    proven.insert(made.commit);
-    last_proven = made.commit;
+    prove(*running->site, running->step.environment, now);
     ran_on[made.commit].insert(databases_of(made));
     const Step& step = running->step;
     std::erase_if(failures, [&](const Failure& f) {

@@ -43,7 +43,8 @@ struct Running {
   bool content_fails = false;      ///< When it fails before the switch, then on its content.
   std::map<Part, std::uint64_t> done;
   bool switched = false, interrupted = false, recovering = false, undo_fails = false;
-  std::optional<Failure> failure;  ///< Why it is being undone.
+  std::optional<Failure> failure;              ///< Why it is being undone.
+  std::map<Part, std::string> content_before;  ///< The authority's, to go back to.
 };
 
 struct Place {
@@ -53,8 +54,10 @@ struct Place {
   std::vector<std::string> kept;  ///< Newest first.
   std::uint64_t last_release = 0;
   bool launched = false, drifted = false, updated_since = false;
-  std::string gone;
-  std::set<CommitId> proven;
+  std::string gone, took_over;
+  std::map<CommitId, Proof> proven;
+  std::map<CommitId, Revocation> revoked;
+  std::map<std::string, CommitId> grants_used;
   std::optional<CommitId> last_proven;
   std::map<CommitId, std::set<std::string>> ran_on;
   std::map<Part, std::uint64_t> highest;
@@ -65,8 +68,12 @@ struct Place {
   const Release& visible() const {
     return running && running->switched ? running->prepared : current;
   }
+  /// What it runs was healthy until it was verified again.
+  bool fails_again() const { return !current.healthy && revoked.contains(current.commit); }
+  void lose_proof(Timestamp now);
+  void prove(const Site& site, const std::string& environment, Timestamp now);
   /// The operation's release becomes the recorded one.
-  void finish(bool healthy);
+  void finish(bool healthy, Timestamp now);
   /// Back to the release before; the failure, if it is one, is recorded.
   void undo(const std::optional<Failure>& failure);
   void record(const Failure& failure, const Step& step);
@@ -83,10 +90,18 @@ struct Estate {
   std::set<CommitId> mirrored;
   std::set<CommitId> bad;  ///< Commits that fail wherever they are tried.
   bool repository_reachable = true;
-  int secret = 1;                           ///< Content of the one secret; 0: it is not there.
-  std::string was_authority;                ///< Launched once, whatever manifests say.
-  std::map<Part, std::string> its_content;  ///< The ids it had when it was.
-  std::set<std::string> failed_for_good;    ///< What must not be tried again (see oracle.h).
+  int secret = 1;             ///< Content of the one secret; 0: it is not there.
+  std::string was_authority;  ///< Launched once, whatever manifests say.
+  /// The ids it had when it was, or has since a Grant replaced them.
+  std::map<Part, std::string> its_content;
+  std::set<std::string> failed_for_good;  ///< What must not be tried again (see oracle.h).
 };
+
+/// An empty one where there is none of that name.
+inline const Place& place_of(const Estate& estate, const std::string& e) {
+  static const Place none;
+  auto it = estate.places.find(e);
+  return it == estate.places.end() ? none : it->second;
+}
 
 }  // namespace tidegate

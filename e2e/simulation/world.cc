@@ -54,15 +54,16 @@ void World::found(const std::string& name, const std::vector<std::string>& stage
   place.current = {"1", commit, "", {}, true, false};
   place.current.content[Part::databases] = {"1", {{}, 0, {}, time}, {{"main", "sqlite"}}};
   place.current.content[Part::files] = {"1", {{}, 0, {}, time}, {{"uploads", "web/uploads"}}};
-  place.proven = {commit};
+  place.proven = {{commit, {}}};
   place.last_proven = commit;
   place.ran_on[commit] = {"1"};
 }
 
 void World::restart() {
   LoopSettings settings;
-  settings.intervals = {poll_interval};
+  settings.sources.intervals = {poll_interval};
   settings.cadence = {15s, 30min};
+  settings.writer = this;
   controller = std::make_unique<Controller>(
       std::vector<ManifestSource*>{this}, *this, *this, *this, *this,
       [this] { return static_cast<double>(random.below(1000)) / 1000.0; }, settings);
@@ -76,6 +77,7 @@ void World::crash() {
     }
   }
   controller.reset();
+  opens.clear();
   restart();
 }
 
@@ -126,6 +128,18 @@ void World::set_gone(const std::string& site, const std::string& e, bool gone) {
   note(site + "/" + e + (gone ? " is gone" : " is back"));
 }
 
+void World::verify_again(const std::string& site, const std::string& e) {
+  Place& there = place(site, e);
+  const auto manifest = known(site);
+  if (!manifest || !there.exists || there.running) return;
+  const bool fails = there.current.healthy;
+  if (!fails && !there.fails_again()) return;
+  fails ? there.lose_proof(time) : there.prove(*manifest, e, time);
+  ++tally[fails ? "fails again" : "passes again"];
+  note(site + "/" + e + (fails ? " fails its verification again" : " passes its verification"));
+  tell_end(site);
+}
+
 void World::mishap() {
   auto somewhere = [&]() -> std::pair<std::string, std::string> {
     auto site = estates.begin();
@@ -163,6 +177,8 @@ void World::mishap() {
     for (auto& [e, place] : there.places) {
       if (place.exists && strikes(faults.gone, !place.gone.empty()))
         set_gone(site, e, place.gone.empty());
+      const bool fails = place.fails_again();
+      if (strikes(faults.fails_again, fails) || (mended && fails)) verify_again(site, e);
     }
   }
   if (random.chance(faults.retry)) {
@@ -176,7 +192,7 @@ void World::mishap() {
 void World::heal() {
   note("everything outside is well again");
   faults = {};
-  calm = true;
+  calm = mended = true;
   git_reachable = true;
   for (auto& [site, estate] : estates) {
     estate.repository_reachable = true;
@@ -196,6 +212,9 @@ void World::turn() {
   }
   for (const auto& [site, estate] : estates) {
     if (auto why = overwritten(estate)) fault(site + ": " + *why);
+  }
+  for (const auto& [site, at] : opens) {
+    if (at <= time) fault(site + ": a hold opened and nobody looked");
   }
   const Timestamp next = std::min(controller->next_due(), next_event());
   if (next <= time) fault("the loop spins");
@@ -220,7 +239,7 @@ Timestamp World::next_event() const {
 }
 
 std::shared_ptr<const Site> World::known(const std::string& site) const {
-  return controller->fleet()->find(site);
+  return controller->find(site);
 }
 
 bool World::knows_everything() const {
@@ -228,6 +247,30 @@ bool World::knows_everything() const {
 }
 
 // ---- ports but the driver ----
+
+Result<ManifestChanges> World::as_of(const std::string& revision) {
+  if (lost_request()) return Error{ErrorKind::transient, "git: input/output error"};
+  ManifestChanges out;
+  out.revision = revision;
+  out.author = "ada";
+  out.complete = true;
+  for (const auto& [path, text] : revisions_.at(std::stoul(revision.substr(1)) - 1))
+    out.changes.push_back({path, text});
+  return out;
+}
+
+/// The manifest commits after a revision that changed a file.
+std::vector<CommitId> World::commits_of(const std::string& path, const std::string& after) const {
+  const auto text = [&](std::size_t revision) -> std::optional<std::string> {
+    const auto found = revisions_[revision].find(path);
+    if (found == revisions_[revision].end()) return std::nullopt;
+    return found->second;
+  };
+  std::vector<CommitId> commits;
+  for (std::size_t i = std::stoul(after.substr(1)); i < revisions_.size(); ++i)
+    if (text(i) != text(i - 1)) commits.push_back({"r" + std::to_string(i + 1)});
+  return commits;
+}
 
 Result<std::optional<ManifestChanges>> World::changed_since(const std::string& revision) {
   if (lost_request() || !git_reachable) return Error{ErrorKind::transient, "git fetch: timeout"};
@@ -238,11 +281,8 @@ Result<std::optional<ManifestChanges>> World::changed_since(const std::string& r
   out.author = "ada";
   const auto& files = revisions_.back();
   out.complete = revision.empty();
-  if (out.complete) {
-    for (const auto& [path, text] : files) out.changes.push_back({path, text});
-    return std::optional(out);
-  }
-  const auto& before = revisions_.at(std::stoul(revision.substr(1)) - 1);
+  static const std::map<std::string, std::string> nothing;
+  const auto& before = out.complete ? nothing : revisions_.at(std::stoul(revision.substr(1)) - 1);
   for (const auto& [path, text] : files) {
     auto it = before.find(path);
     if (it == before.end() || it->second != text) out.changes.push_back({path, text});
@@ -250,6 +290,8 @@ Result<std::optional<ManifestChanges>> World::changed_since(const std::string& r
   for (const auto& [path, text] : before) {
     if (!files.contains(path)) out.changes.push_back({path, std::nullopt});
   }
+  if (!out.complete)
+    for (auto& change : out.changes) change.commits = commits_of(change.path, revision);
   return std::optional(out);
 }
 
@@ -265,7 +307,13 @@ std::optional<Timestamp> World::next(const std::string& cron, const std::string&
 }
 
 void World::told(const SiteStatus& status, const Plan& plan) {
-  for (const auto& hold : plan.held) ++tally["held " + hold.reason];
+  opens.erase(status.name);
+  for (const auto& hold : plan.held) {
+    ++tally["held " + hold.reason];
+    if (!hold.opens_at) continue;
+    auto& first = opens.try_emplace(status.name, *hold.opens_at).first->second;
+    first = std::min(first, *hold.opens_at);
+  }
   for (const auto& waiting : plan.waiting)
     ++tally[waiting.until ? "waiting for a time" : "waiting"];
   if (!plan.warnings.empty()) ++tally["warned"];
@@ -294,7 +342,10 @@ void World::happened(const Event& event) {
   note("  " + event.site + "/" + event.environment + " " + event.type + " " + event.message);
 }
 
-void World::let_go(const std::string& site) { statuses.erase(site); }
+void World::let_go(const std::string& site) {
+  statuses.erase(site);
+  opens.erase(site);
+}
 
 void World::retried(const std::string& site, const std::string& e) { asked[site].erase(e); }
 

@@ -42,6 +42,7 @@ struct Faults {
   int lost_request = 0, lost_reply = 0, stale_read = 0, lost_news = 0;
   int site_fails = 0, host_fails = 0, undo_fails = 0;
   int commits = 0, drift = 0, crash = 0, git = 0, code_git = 0, gone = 0, secret = 0, retry = 0;
+  int fails_again = 0;  ///< What runs does not pass its verification any more.
 };
 
 /// How often a World's manifests are asked for.
@@ -49,6 +50,7 @@ inline constexpr Duration poll_interval = std::chrono::seconds(30);
 
 class World final : public Driver,
                     public ManifestSource,
+                    public ManifestWriter,
                     public Clock,
                     public Calendar,
                     public Chronicle {
@@ -63,6 +65,8 @@ class World final : public Driver,
   Result<void> start(const Site& site, const Step& step) override;
   std::string name() const override { return "fleet"; }
   Result<std::optional<ManifestChanges>> changed_since(const std::string& revision) override;
+  void revert(const Revert& revert, const DocumentPlace& document) override;
+  Result<ManifestChanges> as_of(const std::string& revision) override;
   Timestamp now() const override { return time; }
   /// Knows "M H * * *" and "M * * * *", in UTC.
   std::optional<Timestamp> next(const std::string& cron, const std::string& zone,
@@ -73,6 +77,13 @@ class World final : public Driver,
   std::optional<SiteStatus> last(const std::string&) override { return std::nullopt; }
   std::set<std::string> retries(const std::string& site) override { return asked[site]; }
   void retried(const std::string& site, const std::string& environment) override;
+  std::string in_force(const std::string&) override { return in_force_; }
+  std::string in_force_below(const std::set<std::string>&, const std::string&) override {
+    return "";
+  }
+  void now_in_force(const std::string&, const std::string& revision) override {
+    in_force_ = revision;
+  }
   void log(const char* level, const std::string& message,
            const std::vector<std::pair<std::string, std::string>>& facts) override;
 
@@ -92,6 +103,8 @@ class World final : public Driver,
   void heal();
   /// What a stale read shows from now on is the truth of now.
   void photograph(const std::string& site);
+  /// What runs is verified again: it fails, or passes again.
+  void verify_again(const std::string& site, const std::string& environment);
   void set_gone(const std::string& site, const std::string& environment, bool gone);
 
   Estate& estate(const std::string& site) { return estates.at(site); }
@@ -119,6 +132,7 @@ class World final : public Driver,
   bool git_reachable = true;
   int stale_reads = 0;  ///< So many observations from now are old ones.
   bool calm = false;    ///< No fault is about: nothing may be refused.
+  bool mended = false;  ///< What runs passes its verification.
   int calls = 0;
   std::optional<int> fail_call;  ///< This call alone is lost; with `reply`, its answer.
   bool fail_reply = false;
@@ -127,11 +141,13 @@ class World final : public Driver,
   std::map<std::string, int> status_changes;
   std::map<std::string, int> tally;             ///< How often what was planned, done and told.
   std::map<std::string, Timestamp> last_start;  ///< By "site/environment".
+  std::map<std::string, Timestamp> opens;       ///< The first hold to open of what was told last.
 
  private:
   void found(const std::string& name, const std::vector<std::string>& stages, bool launched);
   void restart();
   Timestamp next_event() const;
+  std::vector<CommitId> commits_of(const std::string& path, const std::string& after) const;
   bool lost_request();
   bool lost_reply();
   ObservedEnvironment observe_place(const Estate& estate, const Site& site,
@@ -160,6 +176,8 @@ class World final : public Driver,
   std::map<std::string, ObservedSite> yesterday_;  // What a stale read shows.
   bool fresh_ = false;                             // The last observation was the truth.
   std::vector<std::map<std::string, std::string>> revisions_;  // Files of each manifest commit.
+  std::set<std::string> reverted_;  // Operations whose manifests were dealt with.
+  std::string in_force_;            // The store's memory.
   std::vector<std::string> history_;
   int operations_ = 0, secrets_ = 1;
 };

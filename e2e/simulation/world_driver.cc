@@ -84,6 +84,8 @@ ObservedEnvironment World::observe_place(const Estate& estate, const Site& site,
   }
   out.failures = place.failures;
   out.launched = place.launched;
+  out.took_over = place.took_over;
+  out.grants_used = place.grants_used;
   if (const Environment* declared = site.find(e)) {
     if (estate.secret == 0 && !declared->secrets.empty()) {
       out.missing_secret = "secret \"token\" of " + site.name + " is not there";
@@ -101,6 +103,7 @@ ObservedEnvironment World::observe_place(const Estate& estate, const Site& site,
   out.drifted = place.drifted;
   out.updated_since = place.updated_since;
   out.proven = place.proven;
+  out.revoked = place.revoked;
   out.last_proven = place.last_proven;
   out.ran_on = place.ran_on;
   for (const auto& [part, set] : current.content) {
@@ -189,6 +192,7 @@ void World::count(const Step& step) {
   if (!step.reuse.empty()) ++tally["reuse"];
   if (step.asked) ++tally["asked"];
   if (!step.update) ++tally["without update"];
+  if (!step.grants.empty()) ++tally["by a grant"];
 }
 
 Result<void> World::start(const Site& site, const Step& step) {
@@ -218,7 +222,7 @@ Result<void> World::start(const Site& site, const Step& step) {
         return refuse(site.name, step, sync->from + " is busy");
     }
     judge_start(site, step);
-    if (first<Launch>(step)) {
+    if (first<Launch>(step) || first<Unlaunch>(step)) {
       if (auto refusal = gate(site, step, "")) return refuse(site.name, step, refusal->first);
       record_launch(site, step);
     } else {
@@ -236,8 +240,9 @@ void World::judge_start(const Site& site, const Step& step) {
   if (step.asked && !asked[site.name].contains(step.environment))
     return fault(what + ": nobody asked");
   if (auto why = forbidden(site, there, step, now())) return fault(what + ": " + *why);
+  if (auto why = kept_back(site, there, step, now(), true)) return fault(what + ": " + *why);
   if (auto why = mixes_engines(site, there, step)) return fault(what + ": " + *why);
-  if (first<Launch>(step)) return;
+  if (first<Launch>(step) || first<Unlaunch>(step)) return;
   const Environment& e = *site.find(step.environment);
   const std::string inputs = inputs_of(site.name, site, e);
   const std::string made = made_of(site, inputs, step);
@@ -262,13 +267,24 @@ void World::record_launch(const Site& site, const Step& step) {
   Estate& there = estate(site.name);
   Place& place = there.places[step.environment];
   if (!place.exists) return;
-  place.launched = true;
-  note(site.name + "/" + step.environment + " is launched");
-  if (!there.was_authority.empty() && there.was_authority != step.environment) {
+  const bool takes_over = may_take_over(site, there, step.environment, now());
+  for (const auto& id : step.grants) place.grants_used[id] = {};
+  const auto* launch = first<Launch>(step);
+  place.launched = launch != nullptr;
+  place.took_over = launch ? launch->took_over : "";
+  note(site.name + "/" + step.environment +
+       (place.launched ? " is launched" : " is launched no more"));
+  if (!place.launched) {
+    if (there.was_authority != step.environment) return;
+    there.was_authority.clear();
+    return there.its_content.clear();
+  }
+  if (!there.was_authority.empty() && there.was_authority != step.environment && !takes_over) {
     return fault(site.name + ": " + there.was_authority + " and " + step.environment +
                  " both are launched");
   }
-  if (!there.was_authority.empty()) return;
+  if (!there.was_authority.empty() && !takes_over) return;
+  there.its_content.clear();
   there.was_authority = step.environment;
   for (const auto& [part, set] : place.current.content) there.its_content[part] = set.id;
 }

@@ -138,7 +138,8 @@ std::optional<std::pair<std::string, bool>> World::gate(const Site& site, const 
   const auto newest = known(site.name);
   if (!newest) return std::pair(site.name + " is not declared any more", true);
   const ObservedSite observed = truth(*newest);
-  if (auto held = held_now(*newest, observed, step, time)) return std::pair(held->message, true);
+  if (auto held = held_now(*newest, observed, step, *this, time))
+    return std::pair(held->message, true);
   if (auto broken = broken_rule(*newest, observed, step, *this, time, running)) {
     return std::pair(*broken, false);
   }
@@ -191,7 +192,16 @@ void World::try_switch(const std::string& site, const std::string& e, Place& pla
   if (auto why = forbidden(*manifest, estates.at(site), running.step, now())) {
     fault(site + "/" + e + " switches: " + describe(running.step.actions) + ": " + *why);
   }
+  if (auto why = kept_back(*manifest, estates.at(site), running.step, now(), false))
+    fault(site + "/" + e + " switches: " + describe(running.step.actions) + ": " + *why);
   running.switched = true;
+  Estate& there = estate(site);
+  if (there.was_authority != e) return;
+  running.content_before = there.its_content;
+  // By a Grant, or what follows finds it forbidden.
+  for (auto& [part, id] : there.its_content) {
+    if (action_on(running.step, part)) id = running.prepared.content.at(part).id;
+  }
 }
 
 void World::end_verification(const std::string& site, const std::string& e, Place& place) {
@@ -204,13 +214,13 @@ void World::end_verification(const std::string& site, const std::string& e, Plac
     place.record(*running.failure, running.step);
     remember_failure(site, running);
     note(site + "/" + e + " " + running.id + " stays unhealthy");
-    place.finish(false);
+    place.finish(false, time);
     return tell_end(site);
   }
   note(site + "/" + e + " " + running.id + " succeeded");
   estate(site).failed_for_good.erase(running.made);
   estate(site).failed_for_good.erase(running.content_made);
-  place.finish(true);
+  place.finish(true, time);
   tell_end(site);
 }
 
@@ -219,7 +229,11 @@ void World::fail(const std::string& site, const std::string& e, Place& place,
                  std::optional<bool> by_site, const std::string& why, bool of_content) {
   Running& running = *place.running;
   const std::string& digest = of_content ? running.step.content_digest : running.step.digest;
-  if (by_site) running.failure = Failure{digest, *by_site, why, time, 1};
+  if (by_site) {
+    running.failure = Failure{digest, *by_site, why, time, 1};
+    running.failure->after_switch = running.switched;
+    running.failure->operation = running.id;
+  }
   note(site + "/" + e + " " + running.id + " fails: " + why);
   ++tally[!by_site ? "held at the switch" : *by_site ? "failed by the site" : "failed by the host"];
   end_undo(site, e, place);
@@ -241,6 +255,7 @@ void World::end_undo(const std::string& site, const std::string& e, Place& place
   }
   if (running.failure && running.failure->quarantined) remember_failure(site, running);
   note(site + "/" + e + " " + running.id + " is undone");
+  if (!running.content_before.empty()) estate(site).its_content = running.content_before;
   const auto failure = running.failure;
   place.undo(failure);
   tell_end(site);

@@ -7,6 +7,7 @@
 #include "controller/host/files/handle.h"
 #include "controller/host/files/tree.h"
 #include "controller/host/files/tree_parts.h"
+#include "controller/host/files/walk.h"
 
 namespace tidegate {
 namespace {
@@ -18,8 +19,8 @@ using files::joined;
 class Linking {
  public:
   Linking(const std::string& build, const TreeManifest& manifest, const std::string& release,
-          const std::vector<std::string>& excluded)
-      : build_(build), release_(release), entries_(manifest.entries) {
+          const std::vector<std::string>& excluded, bool own)
+      : build_(build), release_(release), entries_(manifest.entries), own_(own) {
     for (std::size_t index = 0; index < entries_.size(); ++index) {
       if (files::is_excluded(entries_[index].path, excluded)) continue;
       (entries_[index].kind == EntryKind::directory ? directories_ : others_).push_back(index);
@@ -77,6 +78,7 @@ class Linking {
       if (symlinkat(entry.target.c_str(), to, name.c_str()) == 0) return {};
       return failure("create link", joined(release_, entry.path), errno);
     }
+    if (own_) return copy(from, to, name, entry);
     if (linkat(from, name.c_str(), to, name.c_str(), 0) == 0) {
       ++linked_;
       return {};
@@ -104,7 +106,7 @@ class Linking {
       return failure("set the owner of", path, errno);
     }
     const timespec times[2] = {status.st_atim, status.st_mtim};
-    if (fchmod(out.get(), entry.mode) != 0) return failure("set the mode of", path, errno);
+    if (fchmod(out.get(), mode_of(entry)) != 0) return failure("set the mode of", path, errno);
     if (futimens(out.get(), times) != 0) return failure("set times of", path, errno);
     ++copied_;
     return {};
@@ -114,7 +116,7 @@ class Linking {
   Result<void> finish_directories() {
     for (auto index = directories_.rbegin(); index != directories_.rend(); ++index) {
       const TreeEntry& entry = entries_[*index];
-      if (fchmodat(release_root_.get(), entry.path.c_str(), entry.mode, 0) != 0) {
+      if (fchmodat(release_root_.get(), entry.path.c_str(), mode_of(entry), 0) != 0) {
         return failure("set the mode of", joined(release_, entry.path), errno);
       }
     }
@@ -123,8 +125,11 @@ class Linking {
     return {};
   }
 
+  mode_t mode_of(const TreeEntry& entry) const { return own_ ? entry.mode | 0200 : entry.mode; }
+
   const std::string &build_, &release_;
   const std::vector<TreeEntry>& entries_;
+  const bool own_;
   std::vector<std::size_t> directories_, others_;
   Handle build_root_, release_root_;
   std::atomic<std::uint64_t> linked_{0}, copied_{0};
@@ -135,7 +140,38 @@ class Linking {
 Result<LinkReport> link_tree(const std::string& build_directory, const TreeManifest& manifest,
                              const std::string& release_directory,
                              const std::vector<std::string>& excluded) {
-  return Linking(build_directory, manifest, release_directory, excluded).run();
+  return Linking(build_directory, manifest, release_directory, excluded, false).run();
+}
+
+Result<LinkReport> copy_tree(const std::string& build_directory, const TreeManifest& manifest,
+                             const std::string& release_directory,
+                             const std::vector<std::string>& excluded) {
+  return Linking(build_directory, manifest, release_directory, excluded, true).run();
+}
+
+TreeManifest as_writable(TreeManifest manifest) {
+  for (TreeEntry& entry : manifest.entries)
+    if (entry.kind != EntryKind::link) entry.mode |= 0200;
+  manifest.digest = files::digest_of(manifest.entries);
+  return manifest;
+}
+
+Result<void> give_tree(const std::string& directory, std::pair<unsigned, unsigned> user) {
+  auto root = files::open_directory(directory);
+  if (!root) return std::move(root.error());
+  // Who is given a directory could swap what lies in it for a link while the rest is handed over.
+  if (fchmod(root->get(), 0700) != 0) return failure("set the mode of", directory, errno);
+  auto given = files::walk(root->get(), directory, false, [&](const files::Found& found) {
+    if (fchownat(found.directory, found.name.c_str(), user.first, user.second,
+                 AT_SYMLINK_NOFOLLOW) == 0)
+      return Result<bool>(true);
+    return Result<bool>(failure("set the owner of", joined(directory, found.path), errno));
+  });
+  if (!given) return given;
+  if (fchown(root->get(), user.first, user.second) != 0)
+    return failure("set the owner of", directory, errno);
+  if (fchmod(root->get(), 0755) != 0) return failure("set the mode of", directory, errno);
+  return {};
 }
 
 }  // namespace tidegate

@@ -78,6 +78,17 @@ Result<LinkReport> link_tree(const std::string& build_directory, const TreeManif
                              const std::string& release_directory,
                              const std::vector<std::string>& excluded);
 
+/// The same as files of the release's own (reflinks where possible), for people to write to: what
+/// is done to them is not done to the build. Their modes are those of as_writable().
+Result<LinkReport> copy_tree(const std::string& build_directory, const TreeManifest& manifest,
+                             const std::string& release_directory,
+                             const std::vector<std::string>& excluded);
+/// The manifest of a tree that copy_tree() makes. Its stat records are the build's.
+TreeManifest as_writable(TreeManifest manifest);
+/// Hands a tree over that nobody but the caller has written to so far, itself last. Never follows a
+/// link.
+Result<void> give_tree(const std::string& directory, std::pair<unsigned, unsigned> user);
+
 enum class ChangeKind : std::uint8_t { added, removed, changed, mode, type };
 const char* to_string(ChangeKind kind);
 
