@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "controller/loop/test_ports.h"
@@ -37,19 +38,35 @@ class EmptyWorld : public Driver {
   Result<void> start(const Site&, const Step&) override { return {}; }
 };
 
+/// Any thread, as those of the program.
 class Told : public SilentChronicle {
  public:
-  void told(const SiteStatus& status, const Plan&) override { statuses[status.name] = status; }
-  void happened(const Event& event) override { events.push_back(event.site + " " + event.type); }
-  void let_go(const std::string& site) override { gone.insert(site); }
-  std::string in_force(const std::string& source) override { return known[source]; }
+  void told(const SiteStatus& status, const Plan&) override {
+    std::lock_guard lock(mutex);
+    statuses[status.name] = status;
+  }
+  void happened(const Event& event) override {
+    std::lock_guard lock(mutex);
+    events.push_back(event.site + " " + event.type);
+  }
+  void let_go(const std::string& site) override {
+    std::lock_guard lock(mutex);
+    gone.insert(site);
+  }
+  std::string in_force(const std::string& source) override {
+    std::lock_guard lock(mutex);
+    return known[source];
+  }
   std::string in_force_below(const std::set<std::string>& roots,
                              const std::string& source) override {
+    std::lock_guard lock(mutex);
     return roots.contains("/srv") ? below_root[source] : "";
   }
   void now_in_force(const std::string& source, const std::string& revision) override {
+    std::lock_guard lock(mutex);
     known[source] = revision;
   }
+  std::mutex mutex;
   std::map<std::string, std::string> known, below_root;
   std::set<std::string> gone;
   std::map<std::string, SiteStatus> statuses;

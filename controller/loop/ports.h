@@ -52,7 +52,7 @@ class ManifestWriter {
   virtual void revert(const Revert& revert, const DocumentPlace& place) = 0;
 };
 
-/// Who is told what was seen. Failing to keep it is its own business.
+/// Who is told what was seen, from any thread. Failing to keep it is its own business.
 class Chronicle {
  public:
   virtual ~Chronicle() = default;
