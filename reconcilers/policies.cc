@@ -6,7 +6,6 @@
 #include "reconcilers/plan_text.h"
 #include "reconcilers/policy_rules.h"
 #include "reconcilers/windows.h"
-#include "schemas/field_of.h"
 
 namespace tidegate {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "reconcilers/diff.h"
 #include "reconcilers/policies.h"
-#include "schemas/field_of.h"
+#include "schemas/effective_fields.h"
 
 namespace tidegate {
 

@@ -1,4 +1,4 @@
-#include "schemas/field_of.h"
+#include "schemas/effective_fields.h"
 
 #include <algorithm>
 #include <charconv>

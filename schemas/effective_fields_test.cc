@@ -1,4 +1,4 @@
-#include "schemas/field_of.h"
+#include "schemas/effective_fields.h"
 
 #include <gtest/gtest.h>
 
@@ -8,9 +8,9 @@
 namespace tidegate {
 namespace {
 
-class FieldOfTest : public testing::Test {
+class EffectiveFieldsTest : public testing::Test {
  protected:
-  FieldOfTest() {
+  EffectiveFieldsTest() {
     site.name = "acme";
     environment.name = "live";
     environment.code = CommitId{std::string(40, '1')};
@@ -29,7 +29,7 @@ class FieldOfTest : public testing::Test {
   Environment environment;
 };
 
-TEST_F(FieldOfTest, ReadsTheEffectiveDocumentByPointer) {
+TEST_F(EffectiveFieldsTest, ReadsTheEffectiveDocumentByPointer) {
   struct Row {
     const char *pointer, *value;
   };
@@ -72,7 +72,7 @@ void expect_all(const EffectiveFields& fields, const Node& node, const std::stri
     expect_all(fields, node.items[i], pointer + "/" + std::to_string(i));
 }
 
-TEST_F(FieldOfTest, EveryFieldIsWhatTheWholeDocumentSays) {
+TEST_F(EffectiveFieldsTest, EveryFieldIsWhatTheWholeDocumentSays) {
   environment.variables = {{"A", "yes"}, {"B", "a: b # \"c\"\n d:"}, {"C", ""}, {"spec", "- x:"}};
   environment.secrets["KEY"] = {"key", SecretRef::Scope::platform};
   environment.verify.http.push_back({"/a", {}, "x: {y}", {{"X-A", "b, c"}}});
@@ -86,7 +86,7 @@ TEST_F(FieldOfTest, EveryFieldIsWhatTheWholeDocumentSays) {
   expect_all(EffectiveFields(site, environment), text.documents[0], "");
 }
 
-TEST_F(FieldOfTest, AConditionAsksForPresenceOrAValue) {
+TEST_F(EffectiveFieldsTest, AConditionAsksForPresenceOrAValue) {
   const EffectiveFields fields(site, environment);
   auto fit = [&](const FieldCondition& condition) { return fields.fit(condition); };
   EXPECT_TRUE(fit({"/spec/verify/http", {}, {}, {}}));
